@@ -1,0 +1,1 @@
+"""lotto: a research framework for the Lottery Ticket Hypothesis."""
