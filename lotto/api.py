@@ -1,0 +1,95 @@
+"""What the command line does, as functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from lotto.compose import composed, read_spec
+from lotto.errors import BadRequest, StageFailed
+from lotto.experiment import Outcome, run_experiment
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from omegaconf import DictConfig
+
+
+def run(overrides: Sequence[str] = (), quiet: bool = True) -> pd.DataFrame:
+    """Run what ``overrides`` describe, as ``lotto run`` does, and return the results table.
+
+    Args:
+        overrides: Hydra overrides, such as ``["experiment=frankle2019/lenet", "replicates=3"]``.
+        quiet: show no progress.
+
+    Returns:
+        One row per ticket trained, with the columns of ``results.csv``.
+
+    Raises:
+        BadRequest: the request is wrong; nothing was trained.
+        StageFailed: a stage failed; the others are stored, and the same call goes on from there.
+    """
+    config = composed(overrides)
+    outcome = run_composed(config, Path(config.hydra.run.dir), overrides, None if quiet else _stdout())
+    if outcome.failed:
+        raise StageFailed(outcome.failed[0])
+    return outcome.table
+
+
+def run_composed(config: DictConfig, folder: Path, overrides: Sequence[str], stream: IO[str] | None) -> Outcome:
+    """Run a composed configuration; progress, table and finding go to ``stream``."""
+    from lotto.run.progress import QuietProgress, make_progress
+
+    spec = read_spec(config)
+    progress = make_progress(stream) if stream else QuietProgress()
+    outcome = run_experiment(spec, folder, overrides, progress)
+    if stream and outcome.written:
+        _show(outcome, stream)
+    return outcome
+
+
+def report_again(folders: Sequence[Path], stream: IO[str]) -> None:
+    """Write the reports of finished runs anew from what is stored; without folders, of every run under ``outputs/runs``.
+
+    Raises:
+        BadRequest: a folder is not a run's.
+    """
+    from omegaconf import OmegaConf
+
+    from lotto.experiment import report_experiment
+
+    found = list(folders) or sorted(path.parent.parent for path in Path("outputs/runs").glob("**/.hydra/config.yaml"))
+    if not found:
+        raise BadRequest("There is no run under outputs/runs: give the folder of one.")
+    for folder in found:
+        if not (folder / ".hydra" / "config.yaml").is_file():
+            raise BadRequest(f"{folder} is not the folder of a run: it holds no .hydra/config.yaml.")
+        spec = read_spec(OmegaConf.load(folder / ".hydra" / "config.yaml"))  # type: ignore[arg-type]
+        overrides = OmegaConf.load(folder / ".hydra" / "overrides.yaml")
+        _show(report_experiment(spec, folder, [str(override) for override in overrides]), stream)
+
+
+def _show(outcome: Outcome, stream: IO[str]) -> None:
+    """The table, the finding, and where everything lies."""
+    from lotto.report.tables import print_table
+
+    written = outcome.written
+    assert written is not None
+    print_table(outcome.table, written.finding, stream)
+    places = {
+        "results": [written.csv],
+        "report": [written.markdown, written.html],
+        "figures": [path for path in written.figures if path.suffix == ".png"],
+        "ticket": outcome.tickets,
+    }
+    print(file=stream)
+    for name, paths in places.items():
+        for path in paths:
+            print(f"{name:<8} {path}", file=stream)
+    print(f"{outcome.steps:,} training steps run in {outcome.seconds:.0f} s", file=stream, flush=True)
+
+
+def _stdout() -> IO[str]:
+    import sys
+
+    return sys.stdout

@@ -1,0 +1,197 @@
+"""The command line: a verb, then Hydra overrides. A thin layer over the library."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lotto.errors import BadRequest, LottoError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+HELP = """\
+lotto: find winning tickets, with the controls that show that they are.
+
+  lotto [VERB] [Hydra overrides]
+
+  run                  what the configuration describes; the verb may be left out, -m sweeps as in Hydra
+  plan                 what run would do: stages, what is stored, training steps; runs nothing
+  report [DIR...]      tables and figures of finished runs, from what is stored (default: every run under outputs/runs)
+  ticket ...           export, inspect, verify, diff, import ticket files
+  list [GROUP]         what can be composed
+
+  lotto                                     the main job: iterative magnitude pruning on scikit-learn's digits
+  lotto experiment=frankle2019/lenet data.root=DIR
+  lotto replicates=3 schedule.levels=8 rewind.at=100it controls=[reinit,random]
+  lotto -m method=imp,one_shot seed=0,1,2
+
+  --config-dir DIR     adds your own configuration groups; --cfg job prints the composed configuration
+  --hydra-help         Hydra's own flags; tab completion: eval "$(lotto -sc install=bash)"
+
+Exit status: 0 done; 1 a stage failed, others went on; 2 the request is wrong, nothing was trained.
+"""
+
+
+def main() -> None:
+    """Entry point of the ``lotto`` command."""
+    # A user's own classes (model._target_=my_package.Net) are looked for where the command is given.
+    sys.path.insert(0, str(Path.cwd()))
+    arguments = sys.argv[1:]
+    verb = arguments[0] if arguments and not _is_hydras(arguments[0]) else "run"
+    rest = arguments[1:] if arguments and not _is_hydras(arguments[0]) else arguments
+    try:
+        status = VERBS[verb](rest) if verb in VERBS else _unknown(verb)
+    except LottoError as reason:
+        print(f"lotto: {reason}", file=sys.stderr)
+        status = reason.exit_status
+    except KeyboardInterrupt:
+        print("lotto: interrupted; what was finished is in the store, the same command goes on.", file=sys.stderr)
+        status = 130
+    except BrokenPipeError:
+        # The reader of a pipe (head, less) has gone: not an error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    sys.exit(status)
+
+
+def _is_hydras(argument: str) -> bool:
+    return argument.startswith("-") or "=" in argument or argument.startswith(("+", "~"))
+
+
+def _unknown(verb: str) -> int:
+    from lotto.spec import near
+
+    allowed = tuple(verb for verb in VERBS if not verb.startswith("-"))
+    raise BadRequest(f"{verb} is no verb of lotto: choose from {', '.join(allowed)}{near(verb, allowed) or '; overrides are written name=value.'}")
+
+
+def _help(arguments: Sequence[str]) -> int:
+    print(HELP, end="")
+    return 0
+
+
+def _run(arguments: Sequence[str]) -> int:
+    if arguments and arguments[0] in ("-h", "--help"):
+        return _help(arguments)
+    import hydra
+
+    from lotto.compose import CONF, composed, read_spec, register_resolvers
+
+    register_resolvers()
+    sys.argv = [sys.argv[0], *arguments]
+    overrides, config_dir, flags = _split(arguments)
+    if not flags:
+        # What Hydra would refuse in paragraphs is refused here in a sentence, before it makes a folder.
+        read_spec(composed(overrides, config_dir))
+    _complete_without_verb()
+    hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(run_job)()
+    return 0
+
+
+def run_job(config: DictConfig) -> None:
+    """One job of Hydra's: exits with the contract's status in a single run, raises in a multirun so that the others go on."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    from lotto.api import run_composed
+
+    job = HydraConfig.get()
+    try:
+        outcome = run_composed(config, Path(job.runtime.output_dir), list(job.overrides.task), sys.stdout)
+    except LottoError as reason:
+        if job.mode == RunMode.MULTIRUN:
+            raise
+        print(f"lotto: {reason}", file=sys.stderr)
+        raise SystemExit(reason.exit_status) from None
+    if outcome.failed:
+        sentence = f"{len(outcome.failed)} stage(s) failed, the others are done: {outcome.failed[0]}"
+        if job.mode == RunMode.MULTIRUN:
+            raise LottoError(sentence)
+        print(f"lotto: {sentence}", file=sys.stderr)
+        raise SystemExit(1)
+
+
+def _plan(arguments: Sequence[str]) -> int:
+    from lotto.compose import composed, read_spec
+    from lotto.experiment import describe, summary_line
+    from lotto.plan import Plan
+    from lotto.store import Store
+
+    overrides, config_dir, flags = _split(arguments)
+    if flags:
+        raise BadRequest(f"lotto plan does not take {flags[0]}: only --config-dir and overrides.")
+    spec = read_spec(composed(overrides, config_dir))
+    plan, store = Plan.of(spec), Store(spec.store)
+    print(f"{spec.name}: {spec.method_name} by {spec.criterion_name}, {spec.replicates} replicates, {spec.schedule.levels} levels, store {spec.store}\n")
+    print(f"{'level':>5}  {'branch':<20} {'tickets':>7} {'cached':>7} {'steps to run':>13}")
+    for row in describe(spec, plan, store):
+        print(f"{row['level']:>5}  {row['branch']:<20} {row['tickets']:>7} {row['cached']:>7} {row['steps']:>13,}")
+    print("\n" + summary_line(plan, store))
+    return 0
+
+
+def _report(arguments: Sequence[str]) -> int:
+    from lotto.api import report_again
+
+    for folder in arguments:
+        if folder.startswith("-") or "=" in folder:
+            raise BadRequest(f"lotto report {folder}: give folders of finished runs, such as outputs/runs/digits/1a2b3c4d.")
+    report_again([Path(folder) for folder in arguments], sys.stdout)
+    return 0
+
+
+def _ticket(arguments: Sequence[str]) -> int:
+    from lotto.ticket_cli import main as ticket_main
+
+    return ticket_main(list(arguments))
+
+
+def _list(arguments: Sequence[str]) -> int:
+    from lotto.listing import listing
+
+    groups, config_dir, flags = _split(arguments)
+    if flags:
+        raise BadRequest(f"lotto list does not take {flags[0]}: only --config-dir and groups.")
+    print(listing(groups, config_dir), end="")
+    return 0
+
+
+def _split(arguments: Sequence[str]) -> tuple[list[str], str | None, list[str]]:
+    """Overrides, the value of ``--config-dir``, and Hydra's other flags."""
+    overrides: list[str] = []
+    flags: list[str] = []
+    config_dir = None
+    rest = list(arguments)
+    while rest:
+        argument = rest.pop(0)
+        name, _, value = argument.partition("=")
+        if name in ("--config-dir", "-cd"):
+            config_dir = value or (rest.pop(0) if rest else "")
+            if not Path(config_dir).is_dir():
+                raise BadRequest(f"--config-dir={config_dir} is not a folder.")
+        elif argument.startswith("-"):
+            flags.append(argument)
+        else:
+            overrides.append(argument)
+    return overrides, config_dir, flags
+
+
+def _complete_without_verb() -> None:
+    """Hydra's completion reads the line that is being typed, and takes a verb on it for an override."""
+    words = os.environ.get("COMP_LINE", "").split(" ")
+    if len(words) > 2 and words[1] in VERBS:
+        os.environ["COMP_LINE"] = " ".join([words[0], *words[2:]])
+
+
+VERBS: dict[str, Callable[[Sequence[str]], int]] = {
+    "run": _run,
+    "plan": _plan,
+    "report": _report,
+    "ticket": _ticket,
+    "list": _list,
+    "help": _help,
+}

@@ -1,0 +1,51 @@
+"""What controls are made from and what they make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lotto.mask import Mask
+from lotto.seeds import Streams
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a sparse network is trained from: parameters and buffers by name, and what remains of them.
+
+    The pruned weights need not be zero yet: the mask is applied when the control has been made.
+    """
+
+    weights: dict[str, Tensor]
+    mask: Mask
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A ticket, and what else a control may take from the network it was found in.
+
+    Args:
+        ticket: the ticket that the control is a control for.
+        weights: the unpruned weights of the rewinding point, empty for controls that do not need them.
+        fresh: draws new weights and buffers from the distribution of the initialisation, from a stream of the given name.
+        streams: the replicate's random streams.
+        level: of the ticket.
+        sample: which of several draws of this control for this ticket.
+    """
+
+    ticket: Start
+    weights: dict[str, Tensor]
+    fresh: Callable[[int], dict[str, Tensor]]
+    streams: Streams
+    level: int
+    sample: int
+
+    def number(self, control: str) -> int:
+        """The seed of a control's own stream: another for every level and sample."""
+        return self.streams.number(f"control/{control}", self.level, self.sample)
+
+    def generator(self, control: str) -> torch.Generator:
+        return torch.Generator().manual_seed(self.number(control))

@@ -1,0 +1,212 @@
+"""One experiment from its spec to its report: plan, run what is missing, read everything back from the store."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lotto.errors import BadRequest, StageFailed
+from lotto.plan import Plan
+from lotto.prune.allocate import Layer, forecast
+from lotto.report.aside import write_aside
+from lotto.results import results_table
+from lotto.spec import Spec
+from lotto.stage import Stage, canonical
+from lotto.store import Store
+from lotto.versions import versions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lotto.report.write import Written
+    from lotto.run.progress import Progress
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to.
+
+    Args:
+        table: the results table; empty if nothing could be trained.
+        written: where the report lies; None if there is nothing to report.
+        tickets: the exported ticket files.
+        failed: the sentence of every stage that failed.
+        steps: training steps run.
+    """
+
+    table: pd.DataFrame
+    written: Written | None
+    tickets: tuple[Path, ...]
+    failed: tuple[str, ...]
+    steps: int
+    seconds: float
+
+
+def run_experiment(spec: Spec, folder: Path, overrides: Sequence[str], progress: Progress) -> Outcome:
+    """Run what is not stored yet of ``spec`` and write the report into ``folder``.
+
+    Raises:
+        BadRequest: something about the request is wrong; nothing has been trained.
+    """
+    started = time.monotonic()
+    store = Store(spec.store)
+    plan = Plan.of(spec)
+    missing = plan.missing(store.verify)
+    cached = _begin(folder, [entry.trained.key for entry in plan.entries if entry.trained.key not in missing])
+    failed = _run(spec, plan, missing, store, progress) if missing else {}
+    steps = plan.steps([stage for key, stage in missing.items() if key not in failed])
+    table = results_table(spec, plan, store, cached)
+    written, tickets = None, ()
+    if len(table):
+        tickets = _export(table, store, folder)
+        written = _report(spec, table, tickets, folder, overrides, steps, plan, time.monotonic() - started)
+    if not failed:
+        _finish(folder, cached)
+    return Outcome(table, written, tickets, tuple(failed.values()), steps, time.monotonic() - started)
+
+
+def report_experiment(spec: Spec, folder: Path, overrides: Sequence[str]) -> Outcome:
+    """Write the report of a run anew, from what is stored.
+
+    Raises:
+        BadRequest: nothing of it is stored.
+    """
+    store, plan = Store(spec.store), Plan.of(spec)
+    table = results_table(spec, plan, store, [entry.trained.key for entry in plan.entries])
+    if not len(table):
+        raise BadRequest(f"store={spec.store} holds no result of the run in {folder}: run it first.")
+    tickets = _export(table, store, folder)
+    return Outcome(table, _report(spec, table, tickets, folder, overrides, 0, plan, 0.0), tickets, (), 0, 0.0)
+
+
+def _run(spec: Spec, plan: Plan, missing: Mapping[str, Stage], store: Store, progress: Progress) -> dict[str, str]:
+    from lotto.run.runner import Runner
+
+    _check_hardware(spec)
+    store.check_writable()
+    _check_levels(spec)
+    runner = Runner(plan, missing, store, {canonical(spec.data.identity): spec.data_config}, spec.hardware, spec.engine, progress)
+    runner.load_data()
+    return runner.run()
+
+
+def _check_hardware(spec: Spec) -> None:
+    import torch
+
+    if spec.hardware.accelerator == "gpu" and not torch.cuda.is_available():
+        raise BadRequest("hardware=gpu asks for a GPU, and PyTorch finds none here: choose hardware=cpu or auto.")
+
+
+def _check_levels(spec: Spec) -> None:
+    """Counts follow from arithmetic, so a level that cannot be reached is found before anything is trained."""
+    from lotto.models.anatomy import counts, kinds
+    from lotto.models.build import skeleton
+
+    model = skeleton(spec.model, spec.data.input_shape, spec.data.classes)
+    kind = kinds(model)
+    layers = [Layer(name, kind[name], count, count) for name, count in counts(model).items()]
+    if spec.schedule.levels > 1:
+        forecast(layers, spec.rule, spec.schedule, spec.iterative)
+
+
+def _begin(folder: Path, cached: list[str]) -> list[str]:
+    """Note which rows were stored before the run began; a run that was killed and is started again keeps the first note."""
+    note = folder / "run.json"
+    try:
+        earlier = json.loads(note.read_text())
+        if not earlier["finished"]:
+            return [key for key in earlier["cached"] if key in set(cached)]
+    except (OSError, ValueError, KeyError):
+        pass
+    _write_note(folder, cached, finished=False)
+    return cached
+
+
+def _finish(folder: Path, cached: Sequence[str]) -> None:
+    _write_note(folder, cached, finished=True)
+
+
+def _write_note(folder: Path, cached: Sequence[str], finished: bool) -> None:
+    try:
+        write_aside(folder / "run.json", json.dumps({"cached": list(cached), "finished": finished}, indent=1).encode())
+    except OSError as reason:
+        raise BadRequest(f"hydra.run.dir={folder} cannot be written to ({reason.strerror}): name a folder that can.") from None
+
+
+def _export(table: pd.DataFrame, store: Store, folder: Path) -> tuple[Path, ...]:
+    """The ticket file of the finding: replicate 0 at the smallest density that matches, or at the last level if none does."""
+    from lotto.report.finding import find
+
+    tickets = table[(table["branch"] == "ticket") & (table["replicate"] == table["replicate"].min())]
+    level = find(table).level
+    row = tickets[tickets["level"] == (tickets["level"].max() if level is None else level)].iloc[0]
+    path = folder / "tickets" / f"level{row['level']:02d}-replicate{row['replicate']}-{row['key'][:8]}.safetensors"
+    if not path.exists():
+        from lotto.tickets import from_store, save_ticket
+
+        method = {name: row[name] for name in ("experiment", "method", "criterion", "branch")}
+        save_ticket(from_store(store, row["key"], {**method, "level": int(row["level"]), "replicate": int(row["replicate"])}), path)
+    return (path,)
+
+
+def _report(
+    spec: Spec,
+    table: pd.DataFrame,
+    tickets: tuple[Path, ...],
+    folder: Path,
+    overrides: Sequence[str],
+    steps: int,
+    plan: Plan,
+    seconds: float,
+) -> Written:
+    from lotto.report.meta import ReportMeta
+    from lotto.report.write import write_report
+
+    data = spec.data
+    meta = ReportMeta(
+        experiment=spec.name,
+        command=" ".join(["lotto", *overrides]),
+        overrides=tuple(overrides),
+        data=f"{data.identity['name']}: {data.train:,} train, {data.validation:,} validation, {data.test:,} test",
+        versions=versions(),
+        hardware=f"{platform.machine()}, {os.cpu_count()} CPU cores, accelerator {spec.hardware.accelerator}, precision {spec.hardware.precision}",
+        seed=spec.seed,
+        replicates=spec.replicates,
+        store=Path(spec.store),
+        run_folder=folder,
+        tickets=tickets,
+        steps_run=steps,
+        steps_total=plan.steps(list(plan.stages.values())),
+        wall_seconds=seconds,
+    )
+    try:
+        return write_report(table, meta, folder)
+    except OSError as reason:
+        raise StageFailed(f"The report could not be written to {folder} ({reason.strerror}); the results are in {spec.store}: run again.") from None
+
+
+def summary_line(plan: Plan, store: Store) -> str:
+    """The contract's last line of ``lotto plan``."""
+    missing = plan.missing(store.has)
+    present = sum(key not in missing for key in plan.stages)
+    return f"{len(plan.stages)} stages, {present} cached, {plan.steps(list(missing.values()))} training steps to run"
+
+
+def describe(spec: Spec, plan: Plan, store: Store) -> list[dict[str, Any]]:
+    """What the plan holds, one mapping for every level and branch, in the plan's order."""
+    missing = plan.missing(store.has)
+    rows: dict[tuple[int, str], dict[str, Any]] = {}
+    for entry in plan.entries:
+        row = rows.setdefault(
+            (entry.level, entry.branch), {"level": entry.level, "branch": entry.branch, "tickets": 0, "cached": 0, "steps": 0}
+        )
+        row["tickets"] += 1
+        row["cached"] += entry.trained.key not in missing
+        row["steps"] += plan.steps([entry.trained]) if entry.trained.key in missing else 0
+    return [rows[place] for place in sorted(rows, key=lambda place: place[0])]

@@ -1,0 +1,1 @@
+"""The networks, their initialisers, and what of them can be pruned."""

@@ -1,0 +1,38 @@
+"""The fully connected LeNet."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import nn
+
+from lotto.models.checks import require_positive
+
+
+class LeNet(nn.Module):
+    """LeNet-300-100 and its relatives: a ReLU layer per entry of ``plan``, then the classifier.
+
+    The network of Frankle & Carbin (2019), section 2; 266,200 weights on MNIST. Parameters are named as in OpenLTH:
+    ``fc_layers.{i}`` and ``fc``.
+
+    Takes float ``[N, *input_shape]``, gives logits ``[N, classes]``. Raises ``BadRequest`` for a width below 1.
+    """
+
+    output_layer = "fc"
+
+    def __init__(self, input_shape: tuple[int, int, int], classes: int, plan: Sequence[int] = (300, 100)) -> None:
+        super().__init__()
+        for width in plan:
+            require_positive("model.plan", width)
+        widths = [math.prod(input_shape), *plan]
+        self.fc_layers = nn.ModuleList(nn.Linear(fan_in, fan_out) for fan_in, fan_out in pairwise(widths))
+        self.fc = nn.Linear(widths[-1], classes)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        hidden = inputs.flatten(start_dim=1)
+        for layer in self.fc_layers:
+            hidden = layer(hidden).relu()
+        return self.fc(hidden)

@@ -1,0 +1,100 @@
+"""Spec -> stages: the graph of all that an experiment needs, each stage once. Pure; imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from lotto.recipe import Entry, Recipe
+from lotto.spec import Spec
+from lotto.stage import Stage
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Stages by key, parents before children, and the rows that they fill."""
+
+    stages: dict[str, Stage] = field(default_factory=dict)
+    entries: tuple[Entry, ...] = ()
+
+    @classmethod
+    def of(cls, spec: Spec) -> Plan:
+        """The plan of one experiment, all replicates."""
+        return cls.from_entries(
+            entry for replicate in range(spec.replicates) for entry in spec.method(Recipe(spec, replicate))
+        )
+
+    @classmethod
+    def from_entries(cls, entries: Iterable[Entry]) -> Plan:
+        entries = tuple(entries)
+        stages: dict[str, Stage] = {}
+        for entry in entries:
+            _add(entry.trained, stages)
+        return cls(stages, entries)
+
+    @classmethod
+    def union(cls, plans: Iterable[Plan]) -> Plan:
+        """One plan for several experiments: what they share is made once."""
+        return cls.from_entries(entry for plan in plans for entry in plan.entries)
+
+    def prefix(self, stage: Stage) -> Stage | None:
+        """The latest earlier point of a train stage's own training that this plan can go on from."""
+        if stage.kind != "train":
+            return None
+        earlier = [
+            other
+            for other in self._points.get(stage.trajectory, ())
+            if other.fields["resumable"] and other.fields["stop"] < stage.fields["stop"]
+        ]
+        return max(earlier, key=lambda other: other.fields["stop"], default=None)
+
+    def needs(self, stage: Stage) -> Iterator[Stage]:
+        """What must be there before ``stage`` can run."""
+        yield from stage.parents.values()
+        if prefix := self.prefix(stage):
+            yield prefix
+
+    def missing(self, has: Callable[[str], bool]) -> dict[str, Stage]:
+        """The stages to run: those of the rows that are not stored, and what they need that is not stored either.
+
+        A stage that only finished stages need is not run again.
+        """
+        wanted: set[str] = set()
+        pending = [entry.trained for entry in self.entries]
+        while pending:
+            stage = pending.pop()
+            if stage.key not in wanted and not has(stage.key):
+                wanted.add(stage.key)
+                pending.extend(self.needs(stage))
+        return {key: stage for key, stage in self.stages.items() if key in wanted}
+
+    def steps(self, stages: Collection[Stage]) -> int:
+        """Training steps that running ``stages`` costs, one for every replicate and batch."""
+        return sum(self._cost(stage) for stage in stages if stage.kind == "train")
+
+    def _cost(self, stage: Stage) -> int:
+        prefix = self.prefix(stage)
+        return int(stage.fields["stop"] - (prefix.fields["stop"] if prefix else stage.fields["start"]))
+
+    @cached_property
+    def _points(self) -> dict[str, list[Stage]]:
+        points: dict[str, list[Stage]] = {}
+        for stage in self.stages.values():
+            if stage.kind == "train":
+                points.setdefault(stage.trajectory, []).append(stage)
+        return points
+
+
+def _add(stage: Stage, stages: dict[str, Stage]) -> None:
+    """Add ``stage`` behind everything it is made from, without recursion: a line of levels may be long."""
+    pending = [(stage, False)]
+    while pending:
+        current, parents_done = pending.pop()
+        if current.key in stages:
+            continue
+        if parents_done:
+            stages[current.key] = current
+        else:
+            pending.append((current, True))
+            pending.extend((parent, False) for parent in current.parents.values())

@@ -1,0 +1,131 @@
+"""The stages that methods are written in: one replicate's vocabulary. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from lotto.schedule import as_fields
+from lotto.spec import ControlSpec, Spec
+from lotto.stage import Stage
+from lotto.training.lr import factor
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """A ticket to be trained and reported: one row of the results table.
+
+    Args:
+        start: the artifact it is trained from: weights and, but for the dense network, a mask.
+        trained: the train stage that ends at the last step.
+    """
+
+    branch: str
+    level: int
+    replicate: int
+    sample: int
+    start: Stage
+    trained: Stage
+
+
+class Recipe:
+    """Makes the stages of one replicate of an experiment. A method asks for them by these names and never spells out a field."""
+
+    def __init__(self, spec: Spec, replicate: int) -> None:
+        self.spec = spec
+        self.replicate = replicate
+        self._streams = {"seed": spec.seed, "replicate": replicate}
+
+    @property
+    def levels(self) -> int:
+        return self.spec.schedule.levels
+
+    def init(self) -> Stage:
+        """The weights at initialisation, theta_0."""
+        return Stage("init", {**self._network(), **self._streams})
+
+    def dense(self) -> Stage:
+        """The dense network, trained to the last step."""
+        return self._train(self.init(), start=0, stop=self.spec.train.steps)
+
+    def rewinding_point(self) -> Stage:
+        """The dense network's weights at the step that tickets are rewound to, W_k."""
+        if self.spec.rewind.at == 0:
+            return self.init()
+        return self._train(self.init(), start=0, stop=self.spec.rewind.at, resumable=True)
+
+    def prune(self, trained: Stage, mask: Stage | None, level: int, since: int) -> Stage:
+        """The mask of ``level``, from a trained network and, unless it is dense, its own mask (that of level ``since``)."""
+        rule = self.spec.rule
+        fields = {
+            **self._network(),
+            "criterion": dict(self.spec.criterion),
+            "allocation": rule.allocation,
+            "rate": rule.rate if isinstance(rule.rate, float) else dict(rule.rate),
+            "exclude": list(rule.exclude),
+            **as_fields(self.spec.schedule.target(level, since)),
+        }
+        return Stage("prune", fields, {"trained": trained, **({"mask": mask} if mask else {})})
+
+    def rewind(self, trained: Stage, mask: Stage) -> Stage:
+        """The ticket: the mask and the weights that training goes on from."""
+        rewind = self.spec.rewind
+        fields = {"optimizer_state": rewind.optimizer, "batch_norm": rewind.batch_norm}
+        weights = self.rewinding_point() if rewind.to == "weights" else trained
+        parents = {"weights": weights, "mask": mask}
+        if rewind.batch_norm == "keep" and rewind.to == "weights":
+            parents["trained"] = trained
+        return Stage("rewind", fields, parents)
+
+    def train(self, start: Stage) -> Stage:
+        """A ticket or control trained from the rewinding point to the last step, at the absolute position in the schedule."""
+        return self._train(start, start=self.spec.rewind.at, stop=self.spec.train.steps, hold=self._last_rate())
+
+    def entries(self, level: int, ticket: Stage, trained: Stage) -> Iterator[Entry]:
+        """The rows of a level: the ticket and every sample of every control."""
+        yield Entry("ticket", level, self.replicate, 0, ticket, trained)
+        for control in self.spec.controls:
+            for sample in range(control.samples):
+                start = self._control(control, ticket, level, sample)
+                yield Entry(control.name, level, self.replicate, sample, start, self.train(start))
+
+    def _control(self, control: ControlSpec, ticket: Stage, level: int, sample: int) -> Stage:
+        fields = {**self._network(), **self._streams, "control": dict(control.config), "level": level, "sample": sample}
+        parents = {"ticket": ticket}
+        if control.needs_weights:
+            parents["weights"] = self.rewinding_point()
+        return Stage("control", fields, parents)
+
+    def _network(self) -> dict[str, Any]:
+        data = self.spec.data
+        return {"model": dict(self.spec.model), "input_shape": list(data.input_shape), "classes": data.classes}
+
+    def _last_rate(self) -> float | None:
+        """Fine-tuning holds the last learning rate of the schedule, as a multiple of the base rate."""
+        train = self.spec.train
+        return factor(train.steps - 1, train.lr_schedule, train.warmup) if self.spec.rewind.to == "finetune" else None
+
+    def _train(self, parent: Stage, start: int, stop: int, resumable: bool = False, hold: float | None = None) -> Stage:
+        train = self.spec.train
+        keeps_state = self.spec.rewind.optimizer == "follow" and self.spec.rewind.to != "weights"
+        fields = {
+            **self._network(),
+            **self._streams,
+            "data": dict(self.spec.data.identity),
+            "start": start,
+            "stop": stop,
+            "resumable": resumable or keeps_state,
+            "hold": hold,
+            "batch_size": train.batch_size,
+            "drop_last": train.drop_last,
+            "optimizer": dict(train.optimizer),
+            "lr": train.lr,
+            "lr_schedule": dict(train.lr_schedule),
+            "warmup": train.warmup,
+            "weight_decay": train.weight_decay,
+            "label_smoothing": train.label_smoothing,
+            "evaluate_every": train.evaluate_every,
+            "precision": self.spec.hardware.precision,
+        }
+        return Stage("train", fields, {"start": parent})

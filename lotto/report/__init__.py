@@ -1,0 +1,1 @@
+"""From the table of trained tickets to what a researcher reads: CSV, finding, figures, Markdown and HTML."""

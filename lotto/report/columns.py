@@ -1,0 +1,86 @@
+"""The columns of ``results.csv``: their names, their meaning, and a file format that keeps every bit."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lotto.report.aside import write_aside
+
+MEANING = {
+    "experiment": "name of the experiment",
+    "method": "how the ticket was found",
+    "criterion": "score by which weights were kept",
+    "branch": "ticket, or the name of the control",
+    "replicate": "index of the replicate: its own initialisation and data order",
+    "level": "number of prunings; level 0 is the dense network",
+    "density": "weights_remaining / weights_total",
+    "weights_remaining": "prunable weights the mask keeps",
+    "weights_total": "prunable weights of the dense network",
+    "early_stop_step": "training step at which the validation loss was smallest; empty without a validation split",
+    "val_loss_min": "validation loss at early_stop_step",
+    "test_accuracy_early_stop": "test accuracy at early_stop_step, a fraction",
+    "test_accuracy": "test accuracy at the end of training, a fraction",
+    "train_steps": "training steps of the fit",
+    "wall_seconds": "wall time of the fit that trained the row, the same for replicates stacked in it",
+    "cached": "true where the row was read from the store instead of trained by this run",
+    "key": "key of the artifact in the store",
+}
+"""What each column of the contract means, in the order in which the file holds them."""
+
+COLUMNS = tuple(MEANING)
+
+FURTHER = {
+    "sample": "index of the control's draw, where a control is drawn several times per ticket",
+    "val_accuracy": "validation accuracy at the end of training, a fraction",
+    "engine": "the engine that trained the row",
+}
+"""What the columns mean that may follow those of the contract."""
+
+TEXT = ("experiment", "method", "criterion", "branch", "key", "engine")
+"""Columns never read as numbers: ``12e4`` is a key, and ``none`` a method."""
+
+
+def meaning(column: str) -> str:
+    """One line on ``column``, empty for a column nothing is known about."""
+    return MEANING.get(column) or FURTHER.get(column, "")
+
+
+def cell(value: object) -> str:
+    """One value as ``results.csv`` writes it: the shortest text with the same bits, empty where missing."""
+    if isinstance(value, (bool, np.bool_)):
+        return "true" if value else "false"
+    if isinstance(value, (float, np.floating)):
+        return "" if np.isnan(value) else repr(float(value))
+    return "" if value is None or value is pd.NA else str(value)
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> Path:
+    """Write ``table`` to ``path``, the contract's columns first, and return the path.
+
+    Raises ``ValueError`` naming the columns of the contract that the table lacks.
+    """
+    if lacking := [name for name in COLUMNS if name not in table]:
+        raise ValueError(f"the table of results lacks the columns {', '.join(lacking)}")
+    names = [*COLUMNS, *(name for name in table if name not in MEANING)]
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows(zip(*([cell(value) for value in table[name]] for name in names), strict=True))
+    return write_aside(path, text.getvalue().encode())
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """The table that ``write_csv`` wrote: floats with the same bits, text as text, missing numbers as NaN."""
+    names = pd.read_csv(path, nrows=0).columns
+    return pd.read_csv(
+        path,
+        dtype={name: str for name in names if name in TEXT},
+        keep_default_na=False,
+        na_values={name: [""] for name in names if name not in TEXT},
+        float_precision="round_trip",
+    )

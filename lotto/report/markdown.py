@@ -1,0 +1,57 @@
+"""``report.md``: the finding, the table, the figures, where the numbers come from and how to get them again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from lotto.report.finding import Finding
+from lotto.report.measures import EARLY_STOP_STEP, Measure
+from lotto.report.meta import ReportMeta
+from lotto.report.tables import MARKED, markdown_table, note
+
+
+def markdown_report(table: pd.DataFrame, meta: ReportMeta, finding: Finding, figures: Sequence[Path]) -> str:
+    """The report as Markdown; ``figures`` are the figure files, named relative to the report."""
+    vectors = [f"[{figure.name}]({figure.as_posix()})" for figure in figures if figure.suffix != ".png"]
+    sections = [
+        f"# {literal(meta.experiment)}",
+        literal(finding.sentence),
+        *(f"![{figure.stem.replace('_', ' ')}]({figure.as_posix()})" for figure in figures if figure.suffix == ".png"),
+        f"Figures as vectors: {', '.join(vectors)}.",
+        *_table(table, finding.measure, finding),
+    ]
+    if table[EARLY_STOP_STEP.column].notna().any():
+        sections += _table(table, EARLY_STOP_STEP, finding)
+    sections += [
+        "Every row is in [results.csv](results.csv).",
+        "## Provenance",
+        "\n".join(f"- {label}: {literal(text)}" for label, text in meta.facts().items()),
+    ]
+    if meta.tickets:
+        sections += ["Ticket files:", "\n".join(f"- {literal(str(path))}" for path in meta.tickets)]
+    sections += ["## Run again", fenced(meta.command)]
+    return "\n\n".join(sections) + "\n"
+
+
+def literal(text: str) -> str:
+    """``text`` such that Markdown shows it as it is; an underscore within a word needs no escape."""
+    text = re.sub(r"([\\`*\[\]<>#|~&])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", text)
+
+
+def fenced(text: str) -> str:
+    """``text`` as a code block, whatever backticks it holds."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}\n{text}\n{fence}"
+
+
+def _table(table: pd.DataFrame, measure: Measure, finding: Finding) -> list[str]:
+    """Heading, table and how to read it."""
+    bold = f" Bold: {MARKED}." if finding.level is not None else ""
+    heading = f"## {measure.phrase.capitalize()}"
+    return [heading, markdown_table(table, measure, finding), f"{note(measure, table)}.{bold}"]

@@ -1,0 +1,63 @@
+"""The report of a run, in its folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from lotto.report.aside import write_aside
+from lotto.report.columns import write_csv
+from lotto.report.figures import accuracy_figure, early_stop_figure
+from lotto.report.finding import Finding, find
+from lotto.report.html import html_report
+from lotto.report.markdown import markdown_report
+from lotto.report.measures import ACCURACY
+from lotto.report.meta import ReportMeta
+
+
+@dataclass(frozen=True)
+class Written:
+    """Where the parts of a report lie, and what it finds."""
+
+    csv: Path
+    markdown: Path
+    html: Path
+    figures: tuple[Path, ...]
+    finding: Finding
+
+
+def write_report(table: pd.DataFrame, meta: ReportMeta, folder: Path, measure: str = ACCURACY.column) -> Written:
+    """Write ``results.csv``, ``figures/``, ``report.md`` and ``report.html`` into ``folder``, each whole or not at all.
+
+    ``table`` holds the contract's columns, the tickets of one experiment, method and criterion, and at least one row;
+    ``measure`` is the accuracy that the finding is about. Raises ``ValueError`` where the table is otherwise,
+    ``BadRequest`` for a measure that is no accuracy. The pages come last, so that they never name a file that is not
+    there.
+    """
+    _require_one_search(table)
+    csv = write_csv(table, folder / "results.csv")
+    finding = find(table, measure)
+    figures = (
+        *accuracy_figure(table, folder / "figures" / "accuracy", measure),
+        *early_stop_figure(table, folder / "figures" / "early_stop"),
+    )
+    relative = [path.relative_to(folder) for path in figures]
+    return Written(
+        csv=csv,
+        markdown=write_aside(folder / "report.md", markdown_report(table, meta, finding, relative).encode()),
+        html=write_aside(folder / "report.html", html_report(table, meta, finding).encode()),
+        figures=figures,
+        finding=finding,
+    )
+
+
+def _require_one_search(table: pd.DataFrame) -> None:
+    """Refuse tables whose levels would be averaged over searches that differ in more than the replicate."""
+    if table.empty:
+        raise ValueError("the table of results has no row to report")
+    tickets = table[table["branch"] == "ticket"]
+    for column in ("experiment", "method", "criterion"):
+        if len(names := sorted(tickets[column].astype(str).unique())) > 1:
+            raise ValueError(f"one report is about one {column}, and this table holds {', '.join(names)}")

@@ -1,0 +1,54 @@
+"""The results table: a pure function of the plan and the store."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
+
+from lotto.plan import Plan
+from lotto.recipe import Entry
+from lotto.spec import Spec
+from lotto.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def results_table(spec: Spec, plan: Plan, store: Store, cached: Collection[str]) -> pd.DataFrame:
+    """One row for every ticket of ``plan`` that is stored, level by level, with the contract's columns and a few more.
+
+    Args:
+        cached: keys that were stored before this run began.
+    """
+    import pandas as pd
+
+    order = {name: place for place, name in enumerate(["ticket", *(control.name for control in spec.controls)])}
+    entries = sorted(plan.entries, key=lambda entry: (entry.level, order[entry.branch], entry.replicate, entry.sample))
+    rows = [_row(spec, entry, store.record(entry.trained.key), cached) for entry in entries if store.has(entry.trained.key)]
+    return pd.DataFrame(rows)
+
+
+def _row(spec: Spec, entry: Entry, record: dict[str, Any], cached: Collection[str]) -> dict[str, Any]:
+    result = record["result"]
+    return {
+        "experiment": spec.name,
+        "method": spec.method_name,
+        "criterion": spec.criterion_name,
+        "branch": entry.branch,
+        "replicate": entry.replicate,
+        "level": entry.level,
+        "density": result["weights_remaining"] / result["weights_total"],
+        "weights_remaining": result["weights_remaining"],
+        "weights_total": result["weights_total"],
+        "early_stop_step": result.get("early_stop_step"),
+        "val_loss_min": result.get("val_loss_min"),
+        "test_accuracy_early_stop": result.get("test_accuracy_early_stop"),
+        "test_accuracy": result["test_accuracy"],
+        "train_steps": result["train_steps"],
+        "wall_seconds": result["wall_seconds"],
+        "cached": entry.trained.key in cached,
+        "key": entry.trained.key,
+        "sample": entry.sample,
+        "val_accuracy": result.get("val_accuracy"),
+        "engine": record["engine"],
+    }

@@ -1,0 +1,198 @@
+"""Runs the stages of a plan that are not stored yet, in waves: everything cheap that is ready, then a stack of trainings."""
+
+from __future__ import annotations
+
+import json
+import time
+import traceback
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from lotto.data.build import build as build_data
+from lotto.data.interface import Data
+from lotto.errors import BadRequest, LottoError
+from lotto.locks import Locks
+from lotto.plan import Plan
+from lotto.run.stacking import network_name, stacks
+from lotto.run.store_cache import StoreCache
+from lotto.spec import HardwareSpec
+from lotto.stage import Stage, canonical
+from lotto.stages import model_of, run_stage
+from lotto.store import Store
+from lotto.training.engine import stack_size
+from lotto.training.train import Stack, prepare_device, train_stack
+from lotto.versions import versions
+
+if TYPE_CHECKING:
+    from lotto.run.progress import Progress
+
+POLL_SECONDS = 0.5
+
+
+class Runner:
+    """One process's work on a plan.
+
+    Args:
+        missing: the stages of ``plan`` to run.
+        data: data configurations by the canonical form of their identity.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        missing: Mapping[str, Stage],
+        store: Store,
+        data: Mapping[str, Mapping[str, Any]],
+        hardware: HardwareSpec,
+        engine: str,
+        progress: Progress,
+    ) -> None:
+        self.plan, self.store, self.hardware, self.engine, self.progress = plan, store, hardware, engine, progress
+        self.missing = dict(missing)
+        self.failed: dict[str, str] = {}
+        self._data_configs = data
+        self._data: dict[str, Data] = {}
+        self._largest: dict[str, int] = {}
+        self._recorded = self._recorded_stacks()
+        self._labels = {entry.trained.key: entry for entry in plan.entries}
+
+    def run(self) -> dict[str, str]:
+        """Run everything that can be run.
+
+        Returns:
+            For every stage that failed, the sentence that says why; stages that need one are not run.
+
+        Raises:
+            BadRequest: something about the request shows only now, before anything was trained in vain.
+        """
+        prepare_device(self.hardware)
+        whole, owed = self.plan.steps(self.plan.stages.values()), self.plan.steps(self.missing.values())
+        self.progress.start(whole, whole - owed)
+        locks = Locks(self.store.root)
+        try:
+            with locks.beating():
+                while ready := self._ready():
+                    cheap = [stage for stage in ready if stage.kind != "train"]
+                    for stage in cheap:
+                        self._run_cheap(stage)
+                    if not cheap:
+                        self._train_some(ready, locks)
+        finally:
+            self.progress.finish()
+        return self.failed
+
+    def _ready(self) -> list[Stage]:
+        return [
+            stage
+            for stage in self.missing.values()
+            if not any(need.key in self.missing or need.key in self.failed for need in self.plan.needs(stage))
+        ]
+
+    def _run_cheap(self, stage: Stage) -> None:
+        try:
+            tensors, result = run_stage(stage, self.store)
+            self.store.publish(stage.key, {**stage.description, "result": result, "versions": versions()}, tensors)
+            del self.missing[stage.key]
+        except BadRequest:
+            raise
+        except Exception as reason:
+            self._fail([stage], reason)
+
+    def _train_some(self, ready: list[Stage], locks: Locks) -> None:
+        """Train the first stack that no other process is at; wait a moment if there is none."""
+        for stack in stacks(ready, self.plan, self._limits(ready), self._recorded):
+            wanted = {stage.key for stage in stack.stages if stage.key in self.missing}
+            taken = locks.take(wanted)
+            try:
+                # Another process may have finished some of them before its lock was free.
+                published = {key for key in taken if self.store.verify(key)}
+                for key in published:
+                    del self.missing[key]
+                if taken - published:
+                    self._train(self._part(stack, wanted, taken - published), taken - published)
+                if taken:
+                    return
+            finally:
+                locks.release(taken)
+        time.sleep(POLL_SECONDS)
+        for stage in ready:
+            if self.store.has(stage.key):
+                del self.missing[stage.key]
+
+    def _part(self, stack: Stack, wanted: set[str], mine: set[str]) -> Stack:
+        """The whole stack if all that it still owes is this process's to train, else the part that is."""
+        if wanted == mine:
+            return stack
+        kept = [index for index, stage in enumerate(stack.stages) if stage.key in mine]
+        return Stack(tuple(stack.stages[i] for i in kept), tuple(stack.prefixes[i] for i in kept))
+
+    def _train(self, stack: Stack, wanted: set[str]) -> None:
+        entries = [self._labels[stage.key] for stage in stack.stages if stage.key in self._labels]
+        self.progress.stage(
+            level=min((entry.level for entry in entries), default=0),
+            branch=", ".join(dict.fromkeys(entry.branch for entry in entries)) or "rewinding point",
+            replicates=len(stack.stages),
+            steps=stack.recipe["stop"] - stack.first,
+        )
+        try:
+            sentences = train_stack(stack, self.store, self._data_for(stack), self.hardware, self.progress.advance, wanted)
+        except BadRequest:
+            raise
+        except Exception as reason:
+            self._fail([stage for stage in stack.stages if stage.key in wanted], reason)
+            return
+        for stage in stack.stages:
+            self.missing.pop(stage.key, None)
+            if stage.key in wanted and not self.store.has(stage.key):
+                sentence = next((s for s in sentences if stage.key[:8] in s), "It was not published.")
+                self._note_failure(stage, sentence, "")
+
+    def _fail(self, stages: list[Stage], reason: Exception) -> None:
+        sentence = str(reason) if isinstance(reason, LottoError) else f"{type(reason).__name__}: {str(reason) or 'no message'}"
+        for stage in stages:
+            self.missing.pop(stage.key, None)
+            self._note_failure(stage, sentence.splitlines()[0], traceback.format_exc())
+
+    def _note_failure(self, stage: Stage, sentence: str, trace: str) -> None:
+        path = self.store.root / "failed" / f"{stage.key}.json"
+        self.failed[stage.key] = f"{sentence} ({path})"
+        self.progress.note(f"{stage.kind} {stage.key[:8]} failed: {sentence}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps({"stage": stage.description, "reason": sentence, "traceback": trace}, indent=1))
+        except OSError:
+            self.failed[stage.key] = sentence  # the disk that failed the stage may fail its note too
+
+    def _limits(self, ready: list[Stage]) -> dict[str, int]:
+        for stage in ready:
+            name = network_name(stage)
+            if name not in self._largest:
+                size, reason = stack_size(model_of(stage.fields), tuple(stage.fields["input_shape"]), self.engine)
+                self._largest[name] = size
+                if reason:
+                    self.progress.note(f"Replicates are trained one after another: {reason}.")
+        return self._largest
+
+    def _data_for(self, stack: Stack) -> Data:
+        identity = canonical(stack.recipe["data"])
+        if identity not in self._data:
+            data = build_data(self._data_configs[identity])
+            if hasattr(data, "cache"):
+                data.cache = StoreCache(self.store)
+            data.load()
+            self._data[identity] = data
+        return self._data[identity]
+
+    def load_data(self) -> None:
+        """Read every data set that the missing stages need, so that what is wrong with one shows before anything is trained."""
+        for stage in self.missing.values():
+            if stage.kind == "train":
+                self._data_for(Stack((stage,), (None,)))
+
+    def _recorded_stacks(self) -> dict[str, tuple[str, ...]]:
+        recorded: dict[str, tuple[str, ...]] = {}
+        for key, stage in self.plan.stages.items():
+            if stage.kind == "train" and key not in self.missing and self.store.has(key):
+                company = tuple(self.store.record(key).get("stack", ()))
+                recorded.update(dict.fromkeys(company, company))
+        return recorded

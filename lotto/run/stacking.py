@@ -1,0 +1,53 @@
+"""Which ready Train stages are trained together. Follows from the plan and the store alone, so that a run started again stacks alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from lotto.plan import Plan
+from lotto.stage import Stage, canonical
+from lotto.training.train import Stack
+
+# Members of a stack may differ in these: whose weights, and in whose order the data come.
+_OWN = ("seed", "replicate")
+
+
+def stacks(
+    ready: Iterable[Stage], plan: Plan, largest: Mapping[str, int], recorded: Mapping[str, Sequence[str]]
+) -> list[Stack]:
+    """Group ready stages, in the plan's order.
+
+    Args:
+        largest: how many a stack may hold, by ``network_name``.
+        recorded: for keys that were trained in a stack before, that stack's keys: what was published from a stack in part, or was
+            damaged since, is trained in the same company again and comes to the same bits.
+    """
+    made: list[Stack] = []
+    groups: dict[str, list[tuple[Stage, Stage | None]]] = {}
+    again: set[tuple[str, ...]] = set()
+    for stage in ready:
+        company = tuple(recorded.get(stage.key, ()))
+        if len(company) > 1 and all(key in plan.stages for key in company):
+            if company not in again:
+                again.add(company)
+                members = [plan.stages[key] for key in company]
+                made.append(Stack(tuple(members), tuple(plan.prefix(member) for member in members)))
+            continue
+        prefix = plan.prefix(stage)
+        groups.setdefault(_signature(stage, prefix), []).append((stage, prefix))
+    for group in groups.values():
+        size = largest[network_name(group[0][0])]
+        for first in range(0, len(group), size):
+            part = group[first : first + size]
+            made.append(Stack(tuple(stage for stage, _ in part), tuple(prefix for _, prefix in part)))
+    return made
+
+
+def network_name(stage: Stage) -> str:
+    """Stages of one network and input shape have one name."""
+    return canonical([stage.fields["model"], stage.fields["input_shape"], stage.fields["classes"]])
+
+
+def _signature(stage: Stage, prefix: Stage | None) -> str:
+    fields = {name: value for name, value in stage.fields.items() if name not in _OWN}
+    return canonical([fields, prefix.fields["stop"] if prefix else None])

@@ -1,0 +1,250 @@
+"""A request, read and checked: what changes a number (identity) apart from what does not (device, workers, store)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from lotto.data.facts import Facts, steps_per_epoch
+from lotto.errors import BadRequest
+from lotto.lengths import Length
+from lotto.prune.allocate import Rule
+from lotto.schedule import Schedule
+from lotto.training.lr import SHAPES
+
+
+@dataclass(frozen=True)
+class TrainSpec:
+    """How a network is trained. Lengths are in optimizer steps."""
+
+    steps: int
+    steps_per_epoch: int
+    batch_size: int
+    lr: float
+    optimizer: Mapping[str, Any]
+    lr_schedule: Mapping[str, Any]
+    evaluate_every: int
+    warmup: int = 0
+    weight_decay: float = 0.0
+    drop_last: bool = False
+    label_smoothing: float = 0.0
+
+    @classmethod
+    def read(cls, config: Mapping[str, Any], data: Facts) -> TrainSpec:
+        """Read the ``train`` section.
+
+        Raises:
+            BadRequest: a field is unknown or out of its range.
+        """
+        config = dict(config)
+        batch_size = _whole("train.batch_size", config.pop("batch_size"), 1)
+        drop_last = bool(config.pop("drop_last", False))
+        per_epoch = steps_per_epoch(data.train, batch_size, drop_last)
+
+        def length(name: str, value: object, least: int) -> int:
+            steps = Length.parse(value, f"train.{name}").steps(per_epoch)
+            if steps < least:
+                raise BadRequest(f"train.{name}={value} is too short: {least} iteration(s) at least.")
+            return steps
+
+        steps = length("steps", config.pop("steps"), 1)
+        optimizer = config.pop("optimizer")
+        if not isinstance(optimizer, Mapping) or "_target_" not in optimizer:
+            raise BadRequest(f"train.optimizer={optimizer} names no optimizer: give train/optimizer=adam|sgd|… or a _target_.")
+        return cls(
+            steps=steps,
+            steps_per_epoch=per_epoch,
+            batch_size=batch_size,
+            lr=_positive("train.lr", config.pop("lr")),
+            optimizer=dict(optimizer),
+            lr_schedule=_lr_schedule(config.pop("lr_schedule"), length, steps),
+            evaluate_every=length("evaluate_every", config.pop("evaluate_every"), 1),
+            warmup=length("warmup", config.pop("warmup", 0), 0),
+            weight_decay=_not_negative("train.weight_decay", config.pop("weight_decay", 0.0)),
+            drop_last=drop_last,
+            label_smoothing=_not_negative("train.label_smoothing", config.pop("label_smoothing", 0.0)),
+            **_nothing_left("train", config),
+        )
+
+
+@dataclass(frozen=True)
+class RewindSpec:
+    """What the surviving weights go back to before a ticket is trained.
+
+    Args:
+        to: ``weights`` (the weights of step ``at``: Frankle & Carbin 2019 at 0, Frankle et al. 2019 later), ``learning_rate``
+            (trained weights, the schedule from ``at``: Renda et al. 2020) or ``finetune`` (trained weights, the last learning rate).
+        at: the absolute step that training goes on from.
+        optimizer: ``fresh`` starts from empty optimizer state; ``follow`` takes the state that belongs to the weights.
+        batch_norm: ``follow`` takes the statistics that belong to the weights, ``keep`` those of the trained network, ``reset``
+            starts from mean 0 and variance 1.
+    """
+
+    to: str
+    at: int
+    optimizer: str = "fresh"
+    batch_norm: str = "follow"
+
+    @classmethod
+    def read(cls, config: Mapping[str, Any], train: TrainSpec) -> RewindSpec:
+        config = dict(config)
+        written = config.pop("at")
+        at = Length.parse(written, "rewind.at").steps(train.steps_per_epoch)
+        if at >= train.steps:
+            raise BadRequest(f"rewind.at={written} is step {at}, not before the end of training: train.steps comes to {train.steps}.")
+        return cls(
+            to=_choice("rewind.to", config.pop("to"), ("weights", "learning_rate", "finetune")),
+            at=at,
+            optimizer=_choice("rewind.optimizer", config.pop("optimizer", "fresh"), ("fresh", "follow")),
+            batch_norm=_choice("rewind.batch_norm", config.pop("batch_norm", "follow"), ("follow", "keep", "reset")),
+            **_nothing_left("rewind", config),
+        )
+
+
+@dataclass(frozen=True)
+class ControlSpec:
+    """A control by name.
+
+    Args:
+        config: the function that makes it (``_target_``) and its options.
+        samples: how many are drawn per ticket.
+        needs_weights: whether it starts from the unpruned weights of the rewinding point.
+    """
+
+    name: str
+    config: Mapping[str, Any]
+    samples: int
+    needs_weights: bool
+
+    @classmethod
+    def read(cls, name: str, config: Mapping[str, Any]) -> ControlSpec:
+        config = dict(config)
+        return cls(
+            name=name,
+            samples=_whole(f"controls.{name}.samples", config.pop("samples", 1), 1),
+            needs_weights=bool(config.pop("needs_weights")),
+            config=config,
+        )
+
+
+@dataclass(frozen=True)
+class HardwareSpec:
+    """Where and how fast: of all this only ``precision`` changes a number beyond rounding."""
+
+    accelerator: str = "auto"
+    precision: str = "32"
+    threads: int | None = None
+    deterministic: bool = False
+    checkpoint_every: float = 60.0
+
+    @classmethod
+    def read(cls, config: Mapping[str, Any]) -> HardwareSpec:
+        config = dict(config)
+        threads = config.pop("threads", None)
+        return cls(
+            accelerator=_choice("hardware.accelerator", config.pop("accelerator"), ("auto", "cpu", "gpu")),
+            precision=_choice("hardware.precision", str(config.pop("precision")), ("32", "bf16")),
+            threads=None if threads is None else _whole("hardware.threads", threads, 1),
+            deterministic=bool(config.pop("deterministic", False)),
+            checkpoint_every=_not_negative("hardware.checkpoint_every", config.pop("checkpoint_every", 60.0)),
+            **_nothing_left("hardware", config),
+        )
+
+
+ENGINES = ("auto", "alone", "stacked")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One experiment."""
+
+    name: str
+    seed: int
+    replicates: int
+    data: Facts
+    data_config: Mapping[str, Any]
+    model: Mapping[str, Any]
+    train: TrainSpec
+    method_name: str
+    method: Callable[..., Any]
+    iterative: bool
+    criterion_name: str
+    criterion: Mapping[str, Any]
+    rule: Rule
+    schedule: Schedule
+    rewind: RewindSpec
+    controls: tuple[ControlSpec, ...]
+    hardware: HardwareSpec
+    store: str
+    engine: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.replicates < 1:
+            raise BadRequest(f"replicates={self.replicates} trains nothing: 1 or more.")
+        _choice("engine", self.engine, ENGINES)
+        for control in self.controls:
+            if control.needs_weights and self.rewind.to != "weights":
+                raise BadRequest(
+                    f"controls=[{control.name}] starts from the weights of the rewinding point, which rewind.to={self.rewind.to} "
+                    "does not go back to: drop this control, or choose rewind=weights."
+                )
+
+
+def near(name: str, allowed: list[str] | tuple[str, ...]) -> str:
+    """``; did you mean …?`` when something allowed is close to ``name``."""
+    found = get_close_matches(name, allowed, 3, 0.5)
+    return f"; did you mean {' or '.join(found)}?" if found else ""
+
+
+def _lr_schedule(config: Mapping[str, Any], length: Callable[[str, object, int], int], steps: int) -> dict[str, Any]:
+    config = dict(config)
+    name = _choice("train.lr_schedule.name", config.pop("name"), SHAPES)
+    made: dict[str, Any] = {"name": name}
+    if name == "step":
+        milestones = [length("lr_schedule.milestones", written, 1) for written in config.pop("milestones")]
+        if milestones != sorted(set(milestones)):
+            raise BadRequest(f"train.lr_schedule.milestones={milestones} must rise from one to the next.")
+        made |= {"milestones": milestones, "gamma": _positive("train.lr_schedule.gamma", config.pop("gamma"))}
+    elif name in ("linear", "cosine"):
+        made |= {"final": _not_negative("train.lr_schedule.final", config.pop("final", 0.0)), "steps": steps}
+    _nothing_left("train.lr_schedule", config)
+    return made
+
+
+def _choice(name: str, value: object, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise BadRequest(f"{name}={value} is unknown: choose from {', '.join(allowed)}{near(str(value), allowed) or '.'}")
+    return str(value)
+
+
+def _whole(name: str, value: object, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise BadRequest(f"{name}={value} is not a whole number of {least} or more.")
+    return value
+
+
+def _number(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value or abs(value) == float("inf"):
+        raise BadRequest(f"{name}={value} is not a number.")
+    return float(value)
+
+
+def _positive(name: str, value: object) -> float:
+    if (number := _number(name, value)) <= 0:
+        raise BadRequest(f"{name}={value} must be greater than 0.")
+    return number
+
+
+def _not_negative(name: str, value: object) -> float:
+    if (number := _number(name, value)) < 0:
+        raise BadRequest(f"{name}={value} must not be negative.")
+    return number
+
+
+def _nothing_left(section: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """An empty mapping, or the sentence that names the field nobody reads: a setting must never quietly do nothing."""
+    for name, value in config.items():
+        raise BadRequest(f"{section}.{name}={value} is no setting of {section}.")
+    return {}

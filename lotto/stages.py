@@ -1,0 +1,143 @@
+"""The cheap stages: parents' artifacts in, one artifact out. Training is ``lotto.training``'s."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from hydra.utils import get_method
+from torch import Tensor, nn
+
+from lotto.controls.origin import Origin, Start
+from lotto.mask import Mask
+from lotto.models.anatomy import kinds
+from lotto.models.build import build
+from lotto.prune.allocate import Rule
+from lotto.prune.prune import prune_mask
+from lotto.schedule import from_fields
+from lotto.seeds import Streams
+from lotto.stage import Stage
+from lotto.store import Store
+from lotto.training.network import load_state, state_of
+
+Tensors = dict[str, Tensor]
+
+_STATISTICS = {"running_mean": 0.0, "running_var": 1.0, "num_batches_tracked": 0}
+
+
+def run_stage(stage: Stage, store: Store) -> tuple[Tensors, dict[str, Any]]:
+    """Compute a stage other than training.
+
+    Returns:
+        The artifact's tensors (``weights/``, ``mask/``, ``optimizer/`` and a parameter's name) and its results.
+    """
+    parents = {role: store.tensors(parent.key) for role, parent in stage.parents.items()}
+    return _RUN[stage.kind](stage.fields, parents)
+
+
+def under(tensors: Mapping[str, Tensor], prefix: str) -> Tensors:
+    """The tensors of an artifact below ``prefix``, by the rest of their names."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def mask_in(tensors: Mapping[str, Tensor]) -> Mask | None:
+    """The artifact's mask, or None if it has none: a dense network."""
+    found = under(tensors, "mask/")
+    return Mask(found) if found else None
+
+
+def model_of(fields: Mapping[str, Any], number: int = 0) -> nn.Module:
+    """The module that a stage's fields describe, its weights drawn from the stream of that number."""
+    return build(fields["model"], tuple(fields["input_shape"]), fields["classes"], number)
+
+
+def streams_of(fields: Mapping[str, Any]) -> Streams:
+    return Streams(fields["seed"], fields["replicate"])
+
+
+def _init(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple[Tensors, dict[str, Any]]:
+    """theta_0: drawn from the replicate's stream ``init``."""
+    model = model_of(fields, streams_of(fields).number("init"))
+    return {f"weights/{name}": tensor.detach() for name, tensor in state_of(model).items()}, {}
+
+
+def _prune(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple[Tensors, dict[str, Any]]:
+    """The mask of the next level, from a trained network's scores."""
+    model = model_of(fields)
+    load_state(model, under(parents["trained"], "weights/"))
+    kind = kinds(model)
+    parameters = dict(model.named_parameters())
+    before = mask_in(parents.get("mask", {})) or Mask.ones({name: parameters[name] for name in kind})
+    options = dict(fields["criterion"])
+    scores = get_method(options.pop("_target_"))(model, **options)
+    rate = fields["rate"]
+    rule = Rule(fields["allocation"], rate if isinstance(rate, float) else dict(rate), tuple(fields["exclude"]))
+    target = from_fields({name: fields[name] for name in ("target", "count", "value") if name in fields})
+    mask = prune_mask(scores, before, kind, rule, target)
+    return _mask_tensors(mask), _counts(mask)
+
+
+def _rewind(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple[Tensors, dict[str, Any]]:
+    """The ticket: w = m * w_k, bit for bit, and what belongs to it."""
+    mask = mask_in(parents["mask"])
+    assert mask is not None
+    weights = mask.apply(under(parents["weights"], "weights/"))
+    if fields["batch_norm"] == "keep" and "trained" in parents:
+        trained = under(parents["trained"], "weights/")
+        weights |= {name: trained[name] for name in weights if _is_statistic(name)}
+    elif fields["batch_norm"] == "reset":
+        weights |= {name: torch.full_like(weights[name], _STATISTICS[name.rpartition(".")[2]]) for name in weights if _is_statistic(name)}
+    tensors = {f"weights/{name}": tensor for name, tensor in weights.items()} | _mask_tensors(mask)
+    if fields["optimizer_state"] == "follow":
+        for path, slot in under(parents["weights"], "optimizer/").items():
+            name = path.partition("/")[2]
+            masked = name in mask and slot.shape == mask[name].shape
+            tensors[f"optimizer/{path}"] = slot * mask[name].to(slot.dtype) if masked else slot
+    return tensors, _counts(mask)
+
+
+def _control(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple[Tensors, dict[str, Any]]:
+    """What a control makes of a ticket, masked."""
+
+    def fresh(number: int) -> Tensors:
+        return {name: tensor.detach() for name, tensor in state_of(model_of(fields, number)).items()}
+
+    ticket_mask = mask_in(parents["ticket"])
+    assert ticket_mask is not None
+    origin = Origin(
+        ticket=Start(under(parents["ticket"], "weights/"), ticket_mask),
+        weights=under(parents.get("weights", {}), "weights/"),
+        fresh=fresh,
+        streams=streams_of(fields),
+        level=fields["level"],
+        sample=fields["sample"],
+    )
+    options = dict(fields["control"])
+    start = get_method(options.pop("_target_"))(origin, **options)
+    weights = start.mask.apply(start.weights)
+    return {f"weights/{name}": tensor for name, tensor in weights.items()} | _mask_tensors(start.mask), _counts(start.mask)
+
+
+def _is_statistic(name: str) -> bool:
+    return name.rpartition(".")[2] in _STATISTICS
+
+
+def _mask_tensors(mask: Mask) -> Tensors:
+    return {f"mask/{name}": tensor.to(torch.uint8) for name, tensor in mask.items()}
+
+
+def _counts(mask: Mask) -> dict[str, Any]:
+    return {
+        "weights_remaining": mask.remaining,
+        "weights_total": mask.total,
+        "layers": {name: [count, mask[name].numel()] for name, count in mask.counts().items()},
+    }
+
+
+_RUN: dict[str, Callable[[Mapping[str, Any], Mapping[str, Tensors]], tuple[Tensors, dict[str, Any]]]] = {
+    "init": _init,
+    "prune": _prune,
+    "rewind": _rewind,
+    "control": _control,
+}

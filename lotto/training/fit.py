@@ -1,0 +1,344 @@
+"""One Trainer.fit per Train stage, or per stack of them: Lightning owns device and precision, lotto owns every number."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import lightning
+import torch
+import torch.nn.functional as F
+from hydra.utils import get_class
+from torch import Tensor
+
+from lotto.data.interface import Data
+from lotto.errors import BadRequest
+from lotto.mask import Mask
+from lotto.seeds import Streams
+from lotto.training.lr import factor
+from lotto.training.network import Network, Tensors
+
+EVALUATION_BATCH = 1000
+LONGEST_CHUNK = 200
+
+
+@dataclass
+class Member:
+    """One replicate's part of a fit.
+
+    Args:
+        name: what it is called when it fails.
+        state: parameters and buffers to start from; already masked.
+        mask: what remains, or None for a dense network.
+        slots: optimizer state by slot and parameter name, or empty for a fresh one.
+        metrics: the evaluations before the first step of this fit, if it goes on from an earlier point.
+        best: ``loss``, ``step`` and ``test_accuracy`` of the best of those evaluations.
+        wall: the seconds that those steps took.
+    """
+
+    name: str
+    streams: Streams
+    state: Mapping[str, Tensor]
+    mask: Mask | None = None
+    slots: Mapping[str, Tensor] = field(default_factory=dict)
+    metrics: list[dict[str, float]] = field(default_factory=list)
+    best: Mapping[str, float] | None = None
+    wall: float = 0.0
+
+
+@dataclass
+class Fitted:
+    """What a fit made of one member; ``finite`` is false if its loss was not, and then nothing else is to be trusted."""
+
+    state: Tensors
+    slots: Tensors
+    metrics: list[dict[str, float]]
+    results: dict[str, Any]
+    finite: bool
+
+
+class Checkpoints(Protocol):
+    """Where unfinished work is kept."""
+
+    def load(self) -> tuple[Tensors, dict[str, Any]] | None: ...
+
+    def due(self) -> bool: ...
+
+    def save(self, tensors: Tensors, state: dict[str, Any]) -> None: ...
+
+
+class Fit(lightning.LightningModule):
+    """Trains R members with the same recipe from step ``first`` to the recipe's ``stop``.
+
+    A Lightning batch is a chunk of steps that ends where something is evaluated: Lightning's loop costs as much as a small network's step.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        members: Sequence[Member],
+        recipe: Mapping[str, Any],
+        first: int,
+        data: Data,
+        checkpoints: Checkpoints,
+        advance: Callable[[int, float | None], None],
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.network = network
+        self.members = list(members)
+        self.recipe = recipe
+        self.first = first
+        self.data = data
+        self.checkpoints = checkpoints
+        self.advance = advance
+        self.validates = data.sizes["validation"] > 0
+
+    # -- what Lightning asks for ------------------------------------------------------------------------------------------------
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        config = dict(self.recipe["optimizer"])
+        kind = get_class(config.pop("_target_"))
+        accepted = inspect.signature(kind).parameters
+        options = {"lr": self.recipe["lr"], **config}
+        if self.recipe["weight_decay"] or "weight_decay" in accepted:
+            options["weight_decay"] = self.recipe["weight_decay"]
+        if "fused" in accepted:
+            options.setdefault("fused", True)
+        try:
+            return kind(list(self.network.trained().values()), **options)  # type: ignore[no-any-return]
+        except (TypeError, ValueError) as reason:
+            raise BadRequest(f"train.optimizer={kind.__name__} refuses its settings: {str(reason).splitlines()[0]}") from None
+
+    def on_fit_start(self) -> None:
+        self.data.place(self.device)
+        self.optimizer = self.optimizers(use_pl_optimizer=False)
+        live = self.network.tensors()
+        multipliers = self.network.mask_tensors([member.mask for member in self.members])
+        self.masked = [live[name] for name in multipliers]
+        self.multipliers = [multiplier.to(self.device) for multiplier in multipliers.values()]
+        self.best = {name: tensor.detach().clone() for name, tensor in live.items()} if self.validates else {}
+        bests = [member.best or {"loss": float("inf"), "step": -1} for member in self.members]
+        self.best_loss = torch.tensor([best["loss"] for best in bests], dtype=torch.float64, device=self.device)
+        self.best_step = torch.tensor([best["step"] for best in bests], device=self.device)
+        self.step = self.first
+        self.rows: list[dict[str, Any]] = []
+        self.wall_before = 0.0
+        self.started = time.monotonic()
+        self._load_slots({name: self._gathered_slot(name) for name in self.members[0].slots})
+        torch.manual_seed(self.members[0].streams.number("layers", self.first))
+        self.finite = torch.ones(len(self.members), dtype=torch.bool, device=self.device)
+        self._forget_training_metrics()
+        if (kept := self.checkpoints.load()) is not None:
+            self._restore(*kept)
+        elif not self.members[0].metrics:
+            self._evaluate()
+        self.batches = self.data.train_batches(
+            [member.streams for member in self.members],
+            self.step,
+            self.recipe["stop"],
+            self.recipe["batch_size"],
+            self.recipe["drop_last"],
+        )
+
+    def training_step(self, chunk: tuple[int, int], index: int) -> None:
+        first, last = chunk
+        if last <= self.step or not self.finite.any():
+            return  # done before the checkpoint that this fit goes on from, or nothing left to train
+        # The steps come first: they end before another batch is asked for.
+        for step, (x, y) in zip(range(first, last), self.batches, strict=False):
+            self._update(step, x, y)
+        self.step = last
+        if last % self.recipe["evaluate_every"] == 0 or last == self.recipe["stop"]:
+            self._evaluate()
+        self.finite &= torch.isfinite(self.loss_sum)
+        accuracy = float(self.rows[-1]["val_accuracy"].mean()) if self.rows and self.validates else None
+        self.advance((last - first) * len(self.members), accuracy)
+        if self.checkpoints.due():
+            self.checkpoints.save(*self._checkpoint())
+
+    # -- one step ---------------------------------------------------------------------------------------------------------------
+
+    def _update(self, step: int, x: Tensor, y: Tensor) -> None:
+        rate = self.recipe["lr"] * self._factor(step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        logits = self.network(x).float()
+        losses = F.cross_entropy(
+            logits.flatten(0, 1), y.flatten(), reduction="none", label_smoothing=self.recipe["label_smoothing"]
+        ).view(y.shape)
+        loss = losses.mean(1)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.manual_backward(loss.sum())
+        if self.masked:
+            # With masked gradients and optimizer state that starts masked, pruned weights stay at exactly zero.
+            torch._foreach_mul_([parameter.grad for parameter in self.masked], self.multipliers)
+        self.optimizer.step()
+        # Autocast keeps low-precision copies of the weights until its outermost region ends, which is the whole chunk here.
+        torch.clear_autocast_cache()
+        with torch.no_grad():
+            self.loss_sum += loss.detach()
+            self.correct_sum += (logits.argmax(2) == y).float().mean(1)
+            self.steps_since += 1
+
+    def _factor(self, step: int) -> float:
+        hold = self.recipe["hold"]
+        return factor(step, self.recipe["lr_schedule"], self.recipe["warmup"]) if hold is None else hold
+
+    # -- evaluation -------------------------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def _evaluate(self) -> None:
+        """Note the metrics of this step, on the device; the first step of least validation loss is the early-stopping step."""
+        steps = max(self.steps_since, 1)
+        row: dict[str, Any] = {"step": self.step}
+        if self.steps_since:
+            row |= {"train_loss": self.loss_sum.double() / steps, "train_accuracy": self.correct_sum.double() / steps}
+        self.finite &= torch.isfinite(self.loss_sum)
+        if self.validates:
+            live = self.network.tensors()
+            loss, accuracy = self._measure(live, "validation")
+            row |= {"val_loss": loss, "val_accuracy": accuracy}
+            better = loss < self.best_loss
+            self.best_loss = torch.where(better, loss, self.best_loss)
+            self.best_step = torch.where(better, self.step, self.best_step)
+            for name, tensor in live.items():
+                shaped = better.view(-1, *[1] * (tensor.dim() - 1)) if self.network.engine == "stacked" else better[0]
+                self.best[name] = torch.where(shaped, tensor.detach(), self.best[name])
+        self.rows.append(row)
+        self._forget_training_metrics()
+
+    def _measure(self, tensors: Tensors, split: str) -> tuple[Tensor, Tensor]:
+        """Mean cross-entropy and accuracy ``[R]``, float64."""
+        replicates = self.network.replicates
+        loss = torch.zeros(replicates, dtype=torch.float64, device=self.device)
+        correct = torch.zeros(replicates, dtype=torch.float64, device=self.device)
+        for x, y in self.data.evaluation_batches(split, EVALUATION_BATCH):
+            logits = self.network.evaluate(tensors, x).float()
+            labels = y.expand(replicates, -1)
+            losses = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape)
+            loss += losses.double().sum(1)
+            correct += (logits.argmax(2) == labels).double().sum(1)
+        return loss / self.data.sizes[split], correct / self.data.sizes[split]
+
+    def _forget_training_metrics(self) -> None:
+        self.loss_sum = torch.zeros(len(self.members), device=self.device)
+        self.correct_sum = torch.zeros(len(self.members), device=self.device)
+        self.steps_since = 0
+
+    # -- the end ----------------------------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def fitted(self) -> list[Fitted]:
+        """Every member's weights, metrics and results. The test split is read here: at the early-stopping step and at the end."""
+        wall = self.wall_before + time.monotonic() - self.started
+        live = self.network.tensors()
+        _, test = self._measure(live, "test")
+        early = self._measure(self.best, "test")[1] if self.validates else None
+        rows = self._rows_of_members()
+        slots = self._slots()
+        return [self._fitted(index, live, slots, rows[index], test, early, wall) for index in range(len(self.members))]
+
+    def _fitted(
+        self, index: int, live: Tensors, slots: Tensors, rows: list[dict[str, float]], test: Tensor, early: Tensor | None, wall: float
+    ) -> Fitted:
+        member, part = self.members[index], self.network.of_replicate
+        results: dict[str, Any] = {"test_accuracy": float(test[index]), "wall_seconds": member.wall + wall}
+        if early is not None:
+            step = int(self.best_step[index])
+            carried = member.best is not None and step == member.best["step"]
+            results |= {
+                "early_stop_step": step,
+                "val_loss_min": float(self.best_loss[index]),
+                "test_accuracy_early_stop": float(member.best["test_accuracy"] if carried and member.best else early[index]),
+                "val_accuracy": rows[-1]["val_accuracy"],
+            }
+        return Fitted(
+            state={name: part(tensor.detach(), index).clone() for name, tensor in live.items()},
+            slots={name: (tensor if tensor.dim() == 0 else part(tensor, index)).clone() for name, tensor in slots.items()},
+            metrics=[*member.metrics, *rows],
+            results=results,
+            finite=bool(self.finite[index]),
+        )
+
+    def _rows_of_members(self) -> list[list[dict[str, float]]]:
+        def number(value: Any, index: int) -> float:
+            return value if isinstance(value, int) else float(value[index])
+
+        return [[{name: number(value, index) for name, value in row.items()} for row in self.rows] for index in range(len(self.members))]
+
+    # -- optimizer state and checkpoints ----------------------------------------------------------------------------------------
+
+    def _slots(self) -> Tensors:
+        """The optimizer's tensors as ``<slot>/<parameter name>``."""
+        slots: Tensors = {}
+        for name, parameter in self.network.trained().items():
+            for slot, value in self.optimizer.state.get(parameter, {}).items():
+                if isinstance(value, Tensor):
+                    slots[f"{slot}/{name}"] = value
+        return slots
+
+    def _load_slots(self, slots: Tensors) -> None:
+        for name, parameter in self.network.trained().items():
+            state = {path.partition("/")[0]: value for path, value in slots.items() if path.partition("/")[2] == name}
+            if state:
+                self.optimizer.state[parameter] = {slot: value.to(self.device).clone() for slot, value in state.items()}
+
+    def _gathered_slot(self, name: str) -> Tensor:
+        values = [member.slots[name] for member in self.members]
+        return values[0] if values[0].dim() == 0 else self.network.gather(values)
+
+    def _checkpoint(self) -> tuple[Tensors, dict[str, Any]]:
+        tensors = {f"live/{name}": tensor for name, tensor in self.network.tensors().items()}
+        tensors |= {f"best/{name}": tensor for name, tensor in self.best.items()}
+        tensors |= {f"slot/{name}": tensor for name, tensor in self._slots().items()}
+        tensors |= {f"own/{name}": getattr(self, name) for name in _OWN}
+        tensors["random/cpu"] = torch.get_rng_state()
+        if self.device.type == "cuda":
+            tensors["random/cuda"] = torch.cuda.get_rng_state(self.device)
+        state = {
+            "step": self.step,
+            "steps_since": self.steps_since,
+            "rows": self._rows_of_members(),
+            "wall": self.wall_before + time.monotonic() - self.started,
+        }
+        return {name: tensor.detach() for name, tensor in tensors.items()}, state
+
+    @torch.no_grad()
+    def _restore(self, tensors: Tensors, state: dict[str, Any]) -> None:
+        def under(prefix: str) -> Tensors:
+            return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+        for name, tensor in self.network.tensors().items():
+            tensor.copy_(tensors[f"live/{name}"])
+        self.best = {name: tensor.to(self.device) for name, tensor in under("best/").items()}
+        self._load_slots(under("slot/"))
+        for name in _OWN:
+            setattr(self, name, tensors[f"own/{name}"].to(self.device))
+        torch.set_rng_state(tensors["random/cpu"])
+        if "random/cuda" in tensors and self.device.type == "cuda":
+            torch.cuda.set_rng_state(tensors["random/cuda"], self.device)
+        self.step, self.steps_since, self.wall_before = state["step"], state["steps_since"], state["wall"]
+        rows = state["rows"]
+        self.rows = [
+            {name: value if name == "step" else torch.tensor([own[place][name] for own in rows], dtype=torch.float64) for name, value in row.items()}
+            for place, row in enumerate(rows[0])
+        ]
+        self.advance(0, None)
+
+
+# State of a fit that is neither a weight nor an optimizer slot, kept in its checkpoint.
+_OWN = ("best_loss", "best_step", "finite", "loss_sum", "correct_sum")
+
+
+def chunks(first: int, stop: int, evaluate_every: int) -> list[tuple[int, int]]:
+    """Consecutive runs of steps from ``first`` to ``stop``, none across an evaluation, none long."""
+    made = []
+    while first < stop:
+        last = min(stop, first + LONGEST_CHUNK, (first // evaluate_every + 1) * evaluate_every)
+        made.append((first, last))
+        first = last
+    return made

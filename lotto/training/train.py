@@ -1,0 +1,181 @@
+"""Train stages, stacked or alone: read what they start from, fit, and publish one artifact each."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from lotto.data.interface import Data
+from lotto.errors import StageFailed
+from lotto.mask import Mask
+from lotto.models.anatomy import counts
+from lotto.spec import HardwareSpec
+from lotto.stage import Stage
+from lotto.stages import mask_in, model_of, streams_of, under
+from lotto.store import Store
+from lotto.training.fit import Fit, Fitted, Member, Tensors, chunks
+from lotto.training.network import Alone, Network, Stacked
+from lotto.versions import versions
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Train stages that share everything but their replicate and where they start from, and are trained in one fit.
+
+    Args:
+        stages: in a fixed order, which is part of what decides the bits.
+        prefix: for every stage the earlier point of its training to go on from, or None.
+    """
+
+    stages: tuple[Stage, ...]
+    prefixes: tuple[Stage | None, ...]
+
+    @property
+    def name(self) -> str:
+        """Names the stack's unfinished work; the same stages in the same order go on from it."""
+        return hashlib.sha256("/".join(stage.key for stage in self.stages).encode()).hexdigest()[:40]
+
+    @property
+    def first(self) -> int:
+        """The absolute step that this fit begins at."""
+        prefix = self.prefixes[0]
+        return int(prefix.fields["stop"] if prefix else self.stages[0].fields["start"])
+
+    @property
+    def recipe(self) -> Any:
+        return self.stages[0].fields
+
+
+class StoredCheckpoints:
+    """A stack's checkpoint in the store's scratch, at most one every ``seconds``."""
+
+    def __init__(self, store: Store, name: str, seconds: float) -> None:
+        self._store, self._name, self._seconds = store, name, seconds
+        self._last = time.monotonic()
+
+    def load(self) -> tuple[Tensors, dict[str, Any]] | None:
+        return self._store.load_scratch(self._name)
+
+    def due(self) -> bool:
+        return time.monotonic() - self._last >= self._seconds
+
+    def save(self, tensors: Tensors, state: dict[str, Any]) -> None:
+        self._store.save_scratch(self._name, tensors, state)
+        self._last = time.monotonic()
+
+
+def train_stack(
+    stack: Stack, store: Store, data: Data, hardware: HardwareSpec, advance: Callable[[int, float | None], None], wanted: set[str]
+) -> list[str]:
+    """Train a stack and publish the artifacts among ``wanted``.
+
+    Returns:
+        One sentence for every member whose loss was not finite; these are not published.
+    """
+    members = [_member(stage, prefix, store) for stage, prefix in zip(stack.stages, stack.prefixes, strict=True)]
+    model = model_of(stack.recipe).train().requires_grad_(True)
+    states = [member.state for member in members]
+    network: Network = Stacked(model, states) if len(members) > 1 else Alone(model, states)
+    fit = Fit(
+        network, members, stack.recipe, stack.first, data, StoredCheckpoints(store, stack.name, hardware.checkpoint_every), advance
+    )
+    steps = chunks(stack.first, stack.recipe["stop"], stack.recipe["evaluate_every"])
+    _trainer(hardware).fit(fit, DataLoader(steps, batch_size=None))  # type: ignore[arg-type]
+    weights = sum(counts(model).values())
+    record = {
+        "engine": network.engine,
+        "stack": [stage.key for stage in stack.stages],
+        "device": str(fit.device),
+        "versions": versions(),
+    }
+    failures = []
+    for stage, member, fitted in zip(stack.stages, members, fit.fitted(), strict=True):
+        if not fitted.finite:
+            failures.append(
+                f"The loss of {member.name} was not finite: lower train.lr={stage.fields['lr']:g}, or lengthen train.warmup."
+            )
+        elif stage.key in wanted:
+            _publish(stage, member, fitted, weights, record, store)
+    store.discard(stack.name)
+    return failures
+
+
+def _member(stage: Stage, prefix: Stage | None, store: Store) -> Member:
+    origin = store.tensors(stage.parents["start"].key)
+    mask = mask_in(origin)
+    name = f"replicate {stage.fields['replicate']}, {stage.key[:8]}"
+    if prefix is None:
+        return Member(name, streams_of(stage.fields), under(origin, "weights/"), mask, under(origin, "optimizer/"))
+    point, result = store.tensors(prefix.key), store.record(prefix.key)["result"]
+    best = None
+    if "early_stop_step" in result:
+        best = {"loss": result["val_loss_min"], "step": result["early_stop_step"], "test_accuracy": result["test_accuracy_early_stop"]}
+    return Member(
+        name,
+        streams_of(stage.fields),
+        under(point, "weights/"),
+        mask,
+        under(point, "optimizer/"),
+        store.metrics(prefix.key),
+        best,
+        result["wall_seconds"],
+    )
+
+
+def _publish(stage: Stage, member: Member, fitted: Fitted, weights: int, record: dict[str, Any], store: Store) -> None:
+    _check_pruned_are_zero(member.name, fitted.state, member.mask)
+    remaining, total = (weights, weights) if member.mask is None else (member.mask.remaining, member.mask.total)
+    result = {
+        **fitted.results,
+        "weights_remaining": remaining,
+        "weights_total": total,
+        "train_steps": stage.fields["stop"] - stage.fields["start"],
+    }
+    tensors: dict[str, Tensor] = {f"weights/{name}": tensor for name, tensor in fitted.state.items()}
+    if stage.fields["resumable"]:
+        tensors |= {f"optimizer/{name}": tensor for name, tensor in fitted.slots.items()}
+    store.publish(stage.key, {**stage.description, **record, "result": result}, tensors, fitted.metrics)
+
+
+def _check_pruned_are_zero(name: str, state: Tensors, mask: Mask | None) -> None:
+    """The invariant of every sparse training: what was pruned is exactly zero at the end."""
+    for tensor, kept in (mask or {}).items():
+        if bool((state[tensor].cpu()[~kept.cpu()] != 0).any()):
+            raise StageFailed(
+                f"Pruned weights of {tensor} came back in {name}: the optimizer moves weights without gradient, which no ticket can be trained with."
+            )
+
+
+def _trainer(hardware: HardwareSpec) -> lightning.Trainer:
+    # Lightning's hints are about loaders and checkpoints that lotto does itself.
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning")
+    return lightning.Trainer(
+        accelerator=hardware.accelerator,
+        devices=1,
+        precision="bf16-mixed" if hardware.precision == "bf16" else "32-true",
+        max_epochs=1,
+        deterministic=hardware.deterministic,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+
+
+def prepare_device(hardware: HardwareSpec) -> None:
+    """Threads and the treatment of tiny numbers, for the whole process."""
+    if hardware.threads:
+        torch.set_num_threads(hardware.threads)
+    # Adam's averages of vanishing gradients become denormal, which a CPU computes with many times slower.
+    torch.set_flush_denormal(True)
