@@ -59,14 +59,16 @@ def main() -> None:
 
 
 def _is_hydras(argument: str) -> bool:
-    return argument.startswith("-") or "=" in argument or argument.startswith(("+", "~"))
+    return "=" in argument or argument.startswith(("-", "+", "~"))
 
 
 def _unknown(verb: str) -> int:
     from lotto.spec import near
 
     allowed = tuple(verb for verb in VERBS if not verb.startswith("-"))
-    raise BadRequest(f"{verb} is no verb of lotto: choose from {', '.join(allowed)}{near(verb, allowed) or '; overrides are written name=value.'}")
+    raise BadRequest(
+        f"{verb} is no verb of lotto: choose from {', '.join(allowed)}{near(verb, allowed) or '; overrides are written name=value.'}"
+    )
 
 
 def _help(arguments: Sequence[str]) -> int:
@@ -126,10 +128,9 @@ def _plan(arguments: Sequence[str]) -> int:
         raise BadRequest(f"lotto plan does not take {flags[0]}: only --config-dir and overrides.")
     spec = read_spec(composed(overrides, config_dir))
     plan, store = Plan.of(spec), Store(spec.store)
-    print(f"{spec.name}: {spec.method_name} by {spec.criterion_name}, {spec.replicates} replicates, {spec.schedule.levels} levels, store {spec.store}\n")
-    print(f"{'level':>5}  {'branch':<20} {'tickets':>7} {'cached':>7} {'steps to run':>13}")
-    for row in describe(spec, plan, store):
-        print(f"{row['level']:>5}  {row['branch']:<20} {row['tickets']:>7} {row['cached']:>7} {row['steps']:>13,}")
+    print(f"{spec.name}: {spec.method_name} by {spec.criterion_name}, store {spec.store}")
+    for line in describe(spec, plan, store):
+        print(line)
     print("\n" + summary_line(plan, store))
     return 0
 
@@ -139,7 +140,9 @@ def _report(arguments: Sequence[str]) -> int:
 
     for folder in arguments:
         if folder.startswith("-") or "=" in folder:
-            raise BadRequest(f"lotto report {folder}: give folders of finished runs, such as outputs/runs/digits/1a2b3c4d.")
+            raise BadRequest(
+                f"lotto report {folder}: give folders of finished runs, such as outputs/runs/digits/1a2b3c4d."
+            )
     report_again([Path(folder) for folder in arguments], sys.stdout)
     return 0
 

@@ -84,7 +84,11 @@ def read_spec(config: DictConfig) -> Spec:
         iterative=method["iterative"],
         criterion_name=prune["name"],
         criterion=prune["criterion"],
-        rule=Rule(prune["allocation"], dict(rate) if isinstance(rate, Mapping) else _float(rate), tuple(prune["exclude"] or ())),
+        rule=Rule(
+            prune["allocation"],
+            dict(rate) if isinstance(rate, Mapping) else _float(rate),
+            tuple(prune["exclude"] or ()),
+        ),
         schedule=_made("schedule", plain["schedule"]),
         rewind=RewindSpec.read(plain["rewind"], train),
         controls=tuple(ControlSpec.read(name, control) for name, control in (plain.get("controls") or {}).items()),
@@ -92,7 +96,20 @@ def read_spec(config: DictConfig) -> Spec:
         store=str(plain["store"]),
         engine=plain["engine"],
     )
-    known = {"name", "seed", "replicates", "data", "model", "train", "method", "prune", "schedule", "rewind", "controls", "hardware"}
+    known = {
+        "name",
+        "seed",
+        "replicates",
+        "data",
+        "model",
+        "train",
+        "method",
+        "prune",
+        "schedule",
+        "rewind",
+        "controls",
+        "hardware",
+    }
     for name in plain.keys() - known - {"store", "engine", "experiment"}:
         raise BadRequest(f"{name}={plain[name]} is no setting of lotto{near(name, tuple(known)) or '.'}")
     return spec
@@ -145,10 +162,19 @@ def _sentence(reason: Exception, overrides: Sequence[str]) -> str:
     if found := re.search(r"Could not override '([^']+)'", text):
         path = found[1].split("@")[0]
         return f"{path} is no setting of lotto{near(path, tuple(_settings())) or '; lotto list shows what can be composed.'}"
-    if "no viable alternative" in text or "mismatched input" in text or "extraneous input" in text or "token recognition" in text:
+    if (
+        "no viable alternative" in text
+        or "mismatched input" in text
+        or "extraneous input" in text
+        or "token recognition" in text
+    ):
         culprit = next((override for override in overrides if override in text), " ".join(overrides))
         return f"'{culprit}' cannot be read as an override: write name=value, lists as [a,b]."
-    cause = str(reason.__cause__ or reason).splitlines()[0] if isinstance(reason, ConfigCompositionException) else text.splitlines()[0]
+    cause = (
+        str(reason.__cause__ or reason).splitlines()[0]
+        if isinstance(reason, ConfigCompositionException)
+        else text.splitlines()[0]
+    )
     return f"The configuration cannot be composed: {cause}"
 
 

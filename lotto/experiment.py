@@ -6,10 +6,10 @@ import json
 import os
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lotto.errors import BadRequest, StageFailed
 from lotto.plan import Plan
@@ -37,7 +37,7 @@ class Outcome:
         written: where the report lies; None if there is nothing to report.
         tickets: the exported ticket files.
         failed: the sentence of every stage that failed.
-        steps: training steps run.
+        steps: training steps run by this process.
     """
 
     table: pd.DataFrame
@@ -59,10 +59,10 @@ def run_experiment(spec: Spec, folder: Path, overrides: Sequence[str], progress:
     plan = Plan.of(spec)
     missing = plan.missing(store.verify)
     cached = _begin(folder, [entry.trained.key for entry in plan.entries if entry.trained.key not in missing])
-    failed = _run(spec, plan, missing, store, progress) if missing else {}
-    steps = plan.steps([stage for key, stage in missing.items() if key not in failed])
+    failed, steps = _run(spec, plan, missing, store, progress) if missing else ({}, 0)
     table = results_table(spec, plan, store, cached)
-    written, tickets = None, ()
+    written: Written | None = None
+    tickets: tuple[Path, ...] = ()
     if len(table):
         tickets = _export(table, store, folder)
         written = _report(spec, table, tickets, folder, overrides, steps, plan, time.monotonic() - started)
@@ -85,15 +85,20 @@ def report_experiment(spec: Spec, folder: Path, overrides: Sequence[str]) -> Out
     return Outcome(table, _report(spec, table, tickets, folder, overrides, 0, plan, 0.0), tickets, (), 0, 0.0)
 
 
-def _run(spec: Spec, plan: Plan, missing: Mapping[str, Stage], store: Store, progress: Progress) -> dict[str, str]:
+def _run(
+    spec: Spec, plan: Plan, missing: Mapping[str, Stage], store: Store, progress: Progress
+) -> tuple[dict[str, str], int]:
+    """The sentences of what failed, and the training steps that this process took."""
     from lotto.run.runner import Runner
 
     _check_hardware(spec)
     store.check_writable()
     _check_levels(spec)
-    runner = Runner(plan, missing, store, {canonical(spec.data.identity): spec.data_config}, spec.hardware, spec.engine, progress)
+    runner = Runner(
+        plan, missing, store, {canonical(spec.data.identity): spec.data_config}, spec.hardware, spec.engine, progress
+    )
     runner.load_data()
-    return runner.run()
+    return runner.run(), runner.steps
 
 
 def _check_hardware(spec: Spec) -> None:
@@ -136,7 +141,9 @@ def _write_note(folder: Path, cached: Sequence[str], finished: bool) -> None:
     try:
         write_aside(folder / "run.json", json.dumps({"cached": list(cached), "finished": finished}, indent=1).encode())
     except OSError as reason:
-        raise BadRequest(f"hydra.run.dir={folder} cannot be written to ({reason.strerror}): name a folder that can.") from None
+        raise BadRequest(
+            f"hydra.run.dir={folder} cannot be written to ({reason.strerror}): name a folder that can."
+        ) from None
 
 
 def _export(table: pd.DataFrame, store: Store, folder: Path) -> tuple[Path, ...]:
@@ -151,7 +158,10 @@ def _export(table: pd.DataFrame, store: Store, folder: Path) -> tuple[Path, ...]
         from lotto.tickets import from_store, save_ticket
 
         method = {name: row[name] for name in ("experiment", "method", "criterion", "branch")}
-        save_ticket(from_store(store, row["key"], {**method, "level": int(row["level"]), "replicate": int(row["replicate"])}), path)
+        save_ticket(
+            from_store(store, row["key"], {**method, "level": int(row["level"]), "replicate": int(row["replicate"])}),
+            path,
+        )
     return (path,)
 
 
@@ -175,7 +185,7 @@ def _report(
         overrides=tuple(overrides),
         data=f"{data.identity['name']}: {data.train:,} train, {data.validation:,} validation, {data.test:,} test",
         versions=versions(),
-        hardware=f"{platform.machine()}, {os.cpu_count()} CPU cores, accelerator {spec.hardware.accelerator}, precision {spec.hardware.precision}",
+        hardware=_hardware_words(spec),
         seed=spec.seed,
         replicates=spec.replicates,
         store=Path(spec.store),
@@ -188,7 +198,15 @@ def _report(
     try:
         return write_report(table, meta, folder)
     except OSError as reason:
-        raise StageFailed(f"The report could not be written to {folder} ({reason.strerror}); the results are in {spec.store}: run again.") from None
+        raise StageFailed(
+            f"The report could not be written to {folder} ({reason.strerror}); the results are in {spec.store}: run again."
+        ) from None
+
+
+def _hardware_words(spec: Spec) -> str:
+    hardware = spec.hardware
+    machine = f"{platform.machine()}, {os.cpu_count()} CPU cores"
+    return f"{machine}, accelerator {hardware.accelerator}, precision {hardware.precision}"
 
 
 def summary_line(plan: Plan, store: Store) -> str:
@@ -198,15 +216,22 @@ def summary_line(plan: Plan, store: Store) -> str:
     return f"{len(plan.stages)} stages, {present} cached, {plan.steps(list(missing.values()))} training steps to run"
 
 
-def describe(spec: Spec, plan: Plan, store: Store) -> list[dict[str, Any]]:
-    """What the plan holds, one mapping for every level and branch, in the plan's order."""
+def describe(spec: Spec, plan: Plan, store: Store) -> Iterator[str]:
+    """A table of the plan: for every level and branch the tickets stored of those planned, and the steps that the level costs."""
     missing = plan.missing(store.has)
-    rows: dict[tuple[int, str], dict[str, Any]] = {}
-    for entry in plan.entries:
-        row = rows.setdefault(
-            (entry.level, entry.branch), {"level": entry.level, "branch": entry.branch, "tickets": 0, "cached": 0, "steps": 0}
-        )
-        row["tickets"] += 1
-        row["cached"] += entry.trained.key not in missing
-        row["steps"] += plan.steps([entry.trained]) if entry.trained.key in missing else 0
-    return [rows[place] for place in sorted(rows, key=lambda place: place[0])]
+    branches = ["ticket", *(control.name for control in spec.controls)]
+    widths = [max(len(branch), 7) for branch in branches]
+    yield (
+        "level  "
+        + "  ".join(f"{name:>{width}}" for name, width in zip(branches, widths, strict=True))
+        + "  steps to run"
+    )
+    for level in range(spec.schedule.levels):
+        entries = [entry for entry in plan.entries if entry.level == level]
+        cells = []
+        for branch, width in zip(branches, widths, strict=True):
+            planned = [entry for entry in entries if entry.branch == branch]
+            stored = sum(entry.trained.key not in missing for entry in planned)
+            cells.append(f"{f'{stored}/{len(planned)}' if planned else '':>{width}}")
+        steps = plan.steps([entry.trained for entry in entries if entry.trained.key in missing])
+        yield f"{level:>5}  " + "  ".join(cells) + f"  {steps:>12,}"

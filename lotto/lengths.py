@@ -25,7 +25,9 @@ class Length:
             return cls(0, int(text))
         found = _WRITTEN.fullmatch(text)
         if not text or found is None:
-            raise BadRequest(f"{field}={written} is not a length: write iterations (500it), epochs (3ep) or both (2ep100it).")
+            raise BadRequest(
+                f"{field}={written} is not a length: write iterations (500it), epochs (3ep) or both (2ep100it)."
+            )
         return cls(int(found["ep"] or 0), int(found["it"] or 0))
 
     def steps(self, steps_per_epoch: int) -> int:

@@ -44,7 +44,9 @@ class Mask(Mapping[str, Tensor]):
     __hash__ = None  # type: ignore[assignment]  # compared by content
 
     def __repr__(self) -> str:
-        return f"Mask({self.remaining} of {self.total} weights in {len(self)} tensors remain, density {self.density:.4%})"
+        return (
+            f"Mask({self.remaining} of {self.total} weights in {len(self)} tensors remain, density {self.density:.4%})"
+        )
 
     @property
     def remaining(self) -> int:

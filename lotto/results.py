@@ -24,7 +24,9 @@ def results_table(spec: Spec, plan: Plan, store: Store, cached: Collection[str])
 
     order = {name: place for place, name in enumerate(["ticket", *(control.name for control in spec.controls)])}
     entries = sorted(plan.entries, key=lambda entry: (entry.level, order[entry.branch], entry.replicate, entry.sample))
-    rows = [_row(spec, entry, store.record(entry.trained.key), cached) for entry in entries if store.has(entry.trained.key)]
+    rows = [
+        _row(spec, entry, store.record(entry.trained.key), cached) for entry in entries if store.has(entry.trained.key)
+    ]
     return pd.DataFrame(rows)
 
 

@@ -110,7 +110,9 @@ class _Listed:
     def __init__(self, field: str, values: Sequence[float], levels: int | None) -> None:
         self.values = tuple(float(value) for value in values)
         if not self.values:
-            raise BadRequest(f"schedule.{field}=[] is empty: name the value of at least one level below the dense network.")
+            raise BadRequest(
+                f"schedule.{field}=[] is empty: name the value of at least one level below the dense network."
+            )
         for value in self.values:
             _check_fraction(f"schedule.{field}", value)
         self.levels = len(self.values) + 1 if levels is None else levels

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Streams:
     """All random streams of one replicate.
 
-    Purposes in use: ``init``, ``order`` (epoch), ``augment`` (epoch), ``layers`` (dropout and the like, at a step), and one for each control.
+    Purposes in use: ``init``, ``order`` (epoch), ``augment`` (epoch), ``layers`` (dropout and the like, at a step), and one
+    for each control.
     """
 
     seed: int

@@ -52,7 +52,9 @@ class TrainSpec:
         steps = length("steps", config.pop("steps"), 1)
         optimizer = config.pop("optimizer")
         if not isinstance(optimizer, Mapping) or "_target_" not in optimizer:
-            raise BadRequest(f"train.optimizer={optimizer} names no optimizer: give train/optimizer=adam|sgd|… or a _target_.")
+            raise BadRequest(
+                f"train.optimizer={optimizer} names no optimizer: give train/optimizer=adam|sgd|… or a _target_."
+            )
         return cls(
             steps=steps,
             steps_per_epoch=per_epoch,
@@ -93,7 +95,9 @@ class RewindSpec:
         written = config.pop("at")
         at = Length.parse(written, "rewind.at").steps(train.steps_per_epoch)
         if at >= train.steps:
-            raise BadRequest(f"rewind.at={written} is step {at}, not before the end of training: train.steps comes to {train.steps}.")
+            raise BadRequest(
+                f"rewind.at={written} is step {at}, not before the end of training: train.steps comes to {train.steps}."
+            )
         return cls(
             to=_choice("rewind.to", config.pop("to"), ("weights", "learning_rate", "finetune")),
             at=at,
@@ -215,7 +219,9 @@ def _lr_schedule(config: Mapping[str, Any], length: Callable[[str, object, int],
 
 def _choice(name: str, value: object, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
-        raise BadRequest(f"{name}={value} is unknown: choose from {', '.join(allowed)}{near(str(value), allowed) or '.'}")
+        raise BadRequest(
+            f"{name}={value} is unknown: choose from {', '.join(allowed)}{near(str(value), allowed) or '.'}"
+        )
     return str(value)
 
 

@@ -87,7 +87,11 @@ def _rewind(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple[
         trained = under(parents["trained"], "weights/")
         weights |= {name: trained[name] for name in weights if _is_statistic(name)}
     elif fields["batch_norm"] == "reset":
-        weights |= {name: torch.full_like(weights[name], _STATISTICS[name.rpartition(".")[2]]) for name in weights if _is_statistic(name)}
+        weights |= {
+            name: torch.full_like(weights[name], _STATISTICS[name.rpartition(".")[2]])
+            for name in weights
+            if _is_statistic(name)
+        }
     tensors = {f"weights/{name}": tensor for name, tensor in weights.items()} | _mask_tensors(mask)
     if fields["optimizer_state"] == "follow":
         for path, slot in under(parents["weights"], "optimizer/").items():
@@ -116,7 +120,9 @@ def _control(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple
     options = dict(fields["control"])
     start = get_method(options.pop("_target_"))(origin, **options)
     weights = start.mask.apply(start.weights)
-    return {f"weights/{name}": tensor for name, tensor in weights.items()} | _mask_tensors(start.mask), _counts(start.mask)
+    return {f"weights/{name}": tensor for name, tensor in weights.items()} | _mask_tensors(start.mask), _counts(
+        start.mask
+    )
 
 
 def _is_statistic(name: str) -> bool:

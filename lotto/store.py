@@ -1,4 +1,6 @@
-"""Content-addressed artifacts: written aside, synced, renamed into place, immutable from then on. Imports no torch until tensors are asked for.
+"""Content-addressed artifacts: written aside, synced, renamed into place, immutable from then on.
+
+Nothing here imports torch before tensors are asked for.
 
 An artifact lies at ``<store>/<first two hex digits>/<key>/``: ``stage.json`` (what it is, its parents, versions, times, results),
 ``tensors.safetensors`` and ``metrics.jsonl``. ``stage.json`` holds the checksums of the other two and its own.
@@ -52,7 +54,9 @@ class Store:
             probe.write_bytes(b"")
             probe.unlink()
         except OSError as reason:
-            raise BadRequest(f"store={self.root} cannot be written to ({reason.strerror}): name a folder that can.") from None
+            raise BadRequest(
+                f"store={self.root} cannot be written to ({reason.strerror}): name a folder that can."
+            ) from None
 
     def has(self, key: str) -> bool:
         """Whether a whole artifact lies there: its record is sound and its files have their sizes. Contents: see ``verify``."""
@@ -115,8 +119,15 @@ class Store:
             aside.mkdir(parents=True)
             save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, aside / TENSORS)
             (aside / METRICS).write_text("".join(canonical(row) + "\n" for row in metrics))
-            files = {name: {"bytes": _size(aside / name), "sha256": _checksum(aside / name)} for name in (TENSORS, METRICS)}
-            whole = {**record, "key": key, "files": files, "published": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+            files = {
+                name: {"bytes": _size(aside / name), "sha256": _checksum(aside / name)} for name in (TENSORS, METRICS)
+            }
+            whole = {
+                **record,
+                "key": key,
+                "files": files,
+                "published": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            }
             (aside / RECORD).write_text(json.dumps({**whole, "checksum": _digest(whole)}, indent=1, sort_keys=True))
             for name in (TENSORS, METRICS, RECORD):
                 _sync(aside / name)
@@ -199,7 +210,9 @@ class Store:
             shutil.rmtree(path, ignore_errors=True)
             path.unlink(missing_ok=True) if path.is_file() else None
             if full := _write_error(reason):
-                raise StageFailed(f"The store {self.root} could not be written to ({full}); what was finished is safe: run again.") from None
+                raise StageFailed(
+                    f"The store {self.root} could not be written to ({full}); what was finished is safe: run again."
+                ) from None
             raise
 
 
@@ -235,5 +248,3 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-

@@ -57,9 +57,9 @@ def held_out(field: str, amount: float, examples: int) -> int:
     Raises:
         BadRequest: the amount is not a number, is negative, or leaves nothing to train on.
     """
-    if isinstance(amount, Real) and not isinstance(amount, bool):
+    if isinstance(amount, Real) and not isinstance(amount, bool) and 0 <= amount < examples:
         held = amount if isinstance(amount, int) else round(amount * examples)
-        if 0 <= held < examples:
+        if held < examples:
             return held
     raise BadRequest(
         f"data.{field}={amount!r} is neither a count from 0 to {examples - 1} nor a fraction of at least 0 and below 1 "

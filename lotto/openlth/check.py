@@ -79,7 +79,7 @@ def _pruning(before: Level, level: Level, rule: Rule, run: Replicate) -> Iterato
     expected = alive - math.ceil(rule.rate * alive) - 1
     if level.mask.remaining != expected:
         yield (
-            f"Level {level.number} keeps {level.mask.remaining} of {alive} weights where OpenLTH's rule keeps {expected}: "
+            f"Level {level.number} keeps {level.mask.remaining} of {alive} weights, and OpenLTH's rule {expected}: "
             f"its pruning_fraction was not {rule.rate}, or weights tied at the threshold, which it prunes together."
         )
     elif before.end is not None:

@@ -54,7 +54,9 @@ class Rule:
         if self.allocation not in ALLOCATIONS:
             near = get_close_matches(str(self.allocation), ALLOCATIONS, 1)
             hint = f"; did you mean {near[0]}?" if near else ""
-            raise BadRequest(f"prune.allocation={self.allocation} is unknown: choose from {', '.join(ALLOCATIONS)}{hint}")
+            raise BadRequest(
+                f"prune.allocation={self.allocation} is unknown: choose from {', '.join(ALLOCATIONS)}{hint}"
+            )
         if isinstance(self.rate, Mapping):
             if self.allocation != "layerwise":
                 raise BadRequest(
@@ -63,7 +65,9 @@ class Rule:
                 )
             for kind, rate in self.rate.items():
                 if kind not in KINDS:
-                    raise BadRequest(f"prune.rate.{kind}={rate} names no kind of layer: choose from {', '.join(KINDS)}.")
+                    raise BadRequest(
+                        f"prune.rate.{kind}={rate} names no kind of layer: choose from {', '.join(KINDS)}."
+                    )
                 if rate != 0:
                     _check_rate(f"prune.rate.{kind}", rate)
         else:
@@ -76,7 +80,9 @@ class Rule:
         if not isinstance(self.rate, Mapping):
             return float(self.rate)
         if layer.kind not in self.rate:
-            raise BadRequest(f"prune.rate={dict(self.rate)} gives no rate for kind {layer.kind}, which {layer.name} is: add it, or 0.")
+            raise BadRequest(
+                f"prune.rate={dict(self.rate)} gives no rate for kind {layer.kind}, which {layer.name} is: add it, or 0."
+            )
         return float(self.rate[layer.kind])
 
 
@@ -96,7 +102,9 @@ def budgets(layers: Sequence[Layer], rule: Rule, target: Target) -> list[Budget]
     made = ALLOCATIONS[rule.allocation](layers, rates, target)
     alive = {layer.name: layer.alive for layer in layers}
     if all(budget.keep == sum(alive[name] for name in budget.names) for budget in made):
-        raise BadRequest(f"Pruning to {_words(target)} removes no weight: there are more levels than these layers have weights for.")
+        raise BadRequest(
+            f"Pruning to {_words(target)} removes no weight: there are more levels than these layers have weights for."
+        )
     for budget in made:
         if budget.keep < 1:
             raise BadRequest(
@@ -115,7 +123,9 @@ def _layerwise(layers: Sequence[Layer], rates: Mapping[str, float], target: Targ
     else:
         highest = max(rates.values())
         keep = {
-            layer.name: layer.alive - round(target.value * rates[layer.name] / highest * layer.alive) if highest else layer.alive
+            layer.name: layer.alive - round(target.value * rates[layer.name] / highest * layer.alive)
+            if highest
+            else layer.alive
             for layer in layers
         }
     return [Budget((layer.name,), keep[layer.name]) for layer in layers]
@@ -132,12 +142,16 @@ def _layerwise_density(layers: Sequence[Layer], rates: Mapping[str, float], dens
     pruned = [layer for layer in layers if rates[layer.name] > 0]
     wanted -= sum(fixed.values())
     if not pruned or wanted < len(pruned):
-        raise BadRequest(f"Density {density:g} cannot be met: the layers that are not pruned hold {sum(fixed.values())} weights alone.")
+        raise BadRequest(
+            f"Density {density:g} cannot be met: the layers that are not pruned hold {sum(fixed.values())} weights alone."
+        )
     if wanted > sum(layer.alive for layer in pruned):
         raise BadRequest(f"Density {density:g} cannot be met: fewer weights than that remain.")
 
     def shares(rounds: float) -> dict[str, float]:
-        return {layer.name: min(layer.total * (1 - rates[layer.name]) ** rounds, float(layer.alive)) for layer in pruned}
+        return {
+            layer.name: min(layer.total * (1 - rates[layer.name]) ** rounds, float(layer.alive)) for layer in pruned
+        }
 
     low, high = 0.0, 1.0
     while sum(shares(high).values()) > wanted:
@@ -169,14 +183,21 @@ def _global(layers: Sequence[Layer], rates: Mapping[str, float], target: Target)
     else:
         keep = round(target.value * sum(layer.total for layer in layers)) - sum(budget.keep for budget in fixed)
         if not 0 < keep <= alive:
-            raise BadRequest(f"{_words(target)} cannot be met: layers that are not pruned hold {sum(b.keep for b in fixed)} weights.")
+            raise BadRequest(
+                f"{_words(target)} cannot be met: layers that are not pruned hold {sum(b.keep for b in fixed)} weights."
+            )
     return [Budget(tuple(layer.name for layer in pool), keep), *fixed]
 
 
 def _openlth(layers: Sequence[Layer], rates: Mapping[str, float], target: Target) -> list[Budget]:
-    """OpenLTH's ``sparse_global``: the rate is of all that remains, excluded layers too, and one weight more goes (its threshold is strict)."""
+    """OpenLTH's ``sparse_global``: the rate is of all that remains, excluded layers too, and one weight more goes.
+
+    Its threshold is strict, so the weight at the threshold goes as well.
+    """
     if isinstance(target, Density):
-        raise BadRequest("prune.allocation=openlth prunes a rate per round: choose schedule=geometric without schedule.density.")
+        raise BadRequest(
+            "prune.allocation=openlth prunes a rate per round: choose schedule=geometric without schedule.density."
+        )
     pool = [layer for layer in layers if rates[layer.name] > 0]
     fixed = [Budget((layer.name,), layer.alive) for layer in layers if rates[layer.name] == 0]
     alive, total = sum(layer.alive for layer in pool), sum(layer.alive for layer in layers)

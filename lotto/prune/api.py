@@ -86,5 +86,6 @@ def _named(name: str) -> tuple[Criterion, dict[str, Any]]:
     known = sorted(path.stem for path in (CONF / "prune").glob("*.yaml") if not path.stem.startswith("_"))
     if name not in known:
         raise BadRequest(f"{name} is no criterion of lotto: choose from {', '.join(known)}{near(name, known) or '.'}")
-    options: Any = OmegaConf.to_container(OmegaConf.load(CONF / "prune" / f"{name}.yaml")["criterion"])
+    config: Any = OmegaConf.to_container(OmegaConf.load(CONF / "prune" / f"{name}.yaml"))
+    options = dict(config["criterion"])
     return get_method(options.pop("_target_")), options

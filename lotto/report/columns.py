@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -76,11 +77,21 @@ def write_csv(table: pd.DataFrame, path: Path) -> Path:
 
 def read_csv(path: Path) -> pd.DataFrame:
     """The table that ``write_csv`` wrote: floats with the same bits, text as text, missing numbers as NaN."""
-    names = pd.read_csv(path, nrows=0).columns
-    return pd.read_csv(
-        path,
-        dtype={name: str for name in names if name in TEXT},
-        keep_default_na=False,
-        na_values={name: [""] for name in names if name not in TEXT},
-        float_precision="round_trip",
+    with path.open(encoding="utf-8", newline="") as file:
+        names, *rows = csv.reader(file)
+    columns = zip(*rows, strict=True) if rows else [()] * len(names)
+    return pd.DataFrame(
+        {name: texts if name in TEXT else _values(texts) for name, texts in zip(names, columns, strict=True)}
     )
+
+
+def _values(texts: Sequence[str]) -> Sequence[object]:
+    """What a column of ``cell`` texts held. Python's own ``float`` is exact; pandas' parser is so only when asked."""
+    if set(texts) <= {"true", "false"}:
+        return [text == "true" for text in texts]
+    for kind in (int, float):
+        try:
+            return [kind(text or "nan") for text in texts]
+        except ValueError:
+            continue
+    return texts

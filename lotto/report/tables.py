@@ -41,7 +41,7 @@ def level_rows(table: pd.DataFrame, measure: Measure, finding: Finding) -> list[
     summary = summarise(table)
     for level in sorted(summary["level"].unique()):
         lines = summary[summary["level"] == level]
-        # The ticket comes first where it was trained. The mask is its own; a control may keep a few weights more or less.
+        # The ticket comes first where it was trained: the mask is its own, a control's may differ by a few weights.
         shape = lines.iloc[0]
         rows.append(
             LevelRow(

@@ -22,10 +22,10 @@ class Progress(Protocol):
         """The plan has ``total_steps``, of which ``cached_steps`` are stored already and will not be run."""
 
     def stage(self, level: int, branch: str, replicates: int, steps: int) -> None:
-        """A fit begins: each of ``replicates`` has ``steps`` left to take. It ends where the next begins or at ``finish``."""
+        """A fit begins: each of ``replicates`` has ``steps`` left to take. The next fit, or ``finish``, ends it."""
 
     def advance(self, replicate_steps: int, accuracy: float | None) -> None:
-        """``replicate_steps`` more were taken by all replicates together; ``accuracy``, a fraction, if it was measured."""
+        """All replicates together took ``replicate_steps`` more; ``accuracy`` is a fraction where one was measured."""
 
     def note(self, message: str) -> None:
         """Say ``message`` beside the progress."""
@@ -35,7 +35,7 @@ class Progress(Protocol):
 
 
 def make_progress(stream: IO[str] | None = None) -> Progress:
-    """Bars in a terminal, lines anywhere else, on the standard error unless ``stream`` is given: results can be piped."""
+    """Bars in a terminal, lines elsewhere; on standard error unless given a stream, so that results can be piped."""
     stream = stream or sys.stderr
     return LiveProgress(stream) if stream.isatty() else PlainProgress(stream)
 
@@ -110,12 +110,12 @@ class Fit:
         """How the fit ended."""
         took = duration(now - self.began)
         if self.done < self.total:
-            return f"{self.name}: stopped after {self.done:,} of {self.total:,} steps, {took}{self.so_far()}"
+            return f"{self.name}: ended after {self.done:,} of {self.total:,} steps, {took}{self.so_far()}"
         return f"{self.name}: done in {took}{self.so_far()}"
 
 
 class PlainProgress:
-    """Lines for a log: one where a fit begins, one where it ends, and between them at most one every ``every`` seconds."""
+    """Lines for a log: one where a fit begins, one where it ends, at most one every ``every`` seconds between them."""
 
     def __init__(self, stream: IO[str], every: float = 10.0, clock: Clock = time.monotonic) -> None:
         self._stream = stream
@@ -221,7 +221,7 @@ def opening(total_steps: int, cached_steps: int) -> str:
 def closing(pace: Pace, seconds: float) -> str:
     """The last line of a run."""
     took = f"{pace.done:,} training steps in {duration(seconds)}"
-    return took if pace.done >= pace.total else f"stopped: {took}, {pace.total - pace.done:,} not run"
+    return took if pace.done >= pace.total else f"{took}, {pace.total - pace.done:,} planned steps not run"
 
 
 def duration(seconds: float) -> str:

@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from lotto.data.base import ResidentData
 from lotto.data.build import build as build_data
 from lotto.data.interface import Data
 from lotto.errors import BadRequest, LottoError
@@ -50,6 +51,7 @@ class Runner:
         self.plan, self.store, self.hardware, self.engine, self.progress = plan, store, hardware, engine, progress
         self.missing = dict(missing)
         self.failed: dict[str, str] = {}
+        self.steps = 0  # trained by this process
         self._data_configs = data
         self._data: dict[str, Data] = {}
         self._largest: dict[str, int] = {}
@@ -135,12 +137,15 @@ class Runner:
             steps=stack.recipe["stop"] - stack.first,
         )
         try:
-            sentences = train_stack(stack, self.store, self._data_for(stack), self.hardware, self.progress.advance, wanted)
+            sentences = train_stack(
+                stack, self.store, self._data_for(stack), self.hardware, self.progress.advance, wanted
+            )
         except BadRequest:
             raise
         except Exception as reason:
             self._fail([stage for stage in stack.stages if stage.key in wanted], reason)
             return
+        self.steps += len(stack.stages) * (stack.recipe["stop"] - stack.first)
         for stage in stack.stages:
             self.missing.pop(stage.key, None)
             if stage.key in wanted and not self.store.has(stage.key):
@@ -148,7 +153,9 @@ class Runner:
                 self._note_failure(stage, sentence, "")
 
     def _fail(self, stages: list[Stage], reason: Exception) -> None:
-        sentence = str(reason) if isinstance(reason, LottoError) else f"{type(reason).__name__}: {str(reason) or 'no message'}"
+        sentence = (
+            str(reason) if isinstance(reason, LottoError) else f"{type(reason).__name__}: {str(reason) or 'no message'}"
+        )
         for stage in stages:
             self.missing.pop(stage.key, None)
             self._note_failure(stage, sentence.splitlines()[0], traceback.format_exc())
@@ -177,7 +184,7 @@ class Runner:
         identity = canonical(stack.recipe["data"])
         if identity not in self._data:
             data = build_data(self._data_configs[identity])
-            if hasattr(data, "cache"):
+            if isinstance(data, ResidentData):
                 data.cache = StoreCache(self.store)
             data.load()
             self._data[identity] = data

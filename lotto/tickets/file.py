@@ -1,7 +1,7 @@
 """The ticket file: one ``.safetensors`` that says what it is and notices when a byte of it has changed.
 
-Tensors are ``weights/<name>`` and ``mask/<name>`` (uint8, 0 or 1). The metadata are canonical JSON in one entry, ``lotto``:
-the library would write several in an order that changes, and the same ticket is to give the same bytes.
+Tensors are ``weights/<name>`` and ``mask/<name>`` (uint8, 0 or 1). The metadata are canonical JSON in one entry,
+``lotto``: the library would write several in an order that changes, and the same ticket is to give the same bytes.
 """
 
 from __future__ import annotations
@@ -34,11 +34,14 @@ def save_ticket(ticket: Ticket, path: str | Path) -> Path:
     """Write ``ticket`` to ``path``, whole or not at all; returns the path. The same ticket gives the same bytes.
 
     Raises:
-        BadRequest: the file cannot be written.
+        BadRequest: the file cannot be written, or the metadata lack a field.
     """
     path = Path(path)
+    metadata = {**ticket.metadata, **counts(ticket.mask)}
+    if field := misfit(metadata):
+        raise BadRequest(f"The ticket cannot be written to {path}: its metadata lack {field}, or have it otherwise.")
     tensors = _to_tensors(ticket)
-    content = safetensors.save(tensors, {ENTRY: _seal({**ticket.metadata, **counts(ticket.mask)}, tensors)})
+    content = safetensors.save(tensors, {ENTRY: _seal(metadata, tensors)})
     try:
         return write_aside(path, content)
     except OSError as reason:

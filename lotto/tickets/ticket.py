@@ -31,11 +31,20 @@ class Ticket:
         weights: parameters and buffers by name, in the model's order; pruned weights are zero.
         mask: bool tensors of the prunable parameters.
         metadata: JSON values; ``lotto.tickets.metadata`` says which.
+
+    Raises:
+        BadRequest: a mask has no weight of its name and shape.
     """
 
     weights: dict[str, Tensor]
     mask: Mask
     metadata: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, kept in self.mask.items():
+            if name not in self.weights or self.weights[name].shape != kept.shape:
+                has = list(self.weights[name].shape) if name in self.weights else "nothing of that name"
+                raise BadRequest(f"The ticket's mask of {name} has shape {list(kept.shape)}, its weights have {has}.")
 
     @property
     def density(self) -> float:
@@ -78,7 +87,7 @@ class Ticket:
     def _require_fit(self, model: nn.Module) -> None:
         found = state_of(model)
         buffers = set(self.metadata.get("buffers", ()))
-        for name, tensor in [*self.weights.items(), *self.mask.items()]:
+        for name, tensor in self.weights.items():
             if name not in found:
                 if name in buffers:
                     continue

@@ -53,7 +53,13 @@ def _reason_vmap_differs(model: nn.Module, input_shape: tuple[int, ...]) -> str 
     stacked = {name: torch.stack([own[name], other[name]]) for name in own}
     try:
         together = vmap(lambda tensors, batch: functional_call(model, tensors, (batch,)))(stacked, x)
-        apart = torch.stack([functional_call(model, tensors, (batch,)) for tensors, batch in zip((own, other), x, strict=True)])
+        apart = torch.stack(
+            [functional_call(model, tensors, (batch,)) for tensors, batch in zip((own, other), x, strict=True)]
+        )
     except (RuntimeError, NotImplementedError, ValueError, TypeError) as reason:
         return f"torch.func.vmap refuses it: {str(reason).splitlines()[0]}"
-    return None if torch.allclose(together, apart, rtol=1e-3, atol=1e-5) else "stacked and alone it computes different values"
+    return (
+        None
+        if torch.allclose(together, apart, rtol=1e-3, atol=1e-5)
+        else "stacked and alone it computes different values"
+    )

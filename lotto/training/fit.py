@@ -109,13 +109,17 @@ class Fit(lightning.LightningModule):
         if "fused" in accepted:
             options.setdefault("fused", True)
         try:
-            return kind(list(self.network.trained().values()), **options)  # type: ignore[no-any-return]
+            return kind(list(self.network.trained().values()), **options)
         except (TypeError, ValueError) as reason:
-            raise BadRequest(f"train.optimizer={kind.__name__} refuses its settings: {str(reason).splitlines()[0]}") from None
+            raise BadRequest(
+                f"train.optimizer={kind.__name__} refuses its settings: {str(reason).splitlines()[0]}"
+            ) from None
 
     def on_fit_start(self) -> None:
         self.data.place(self.device)
-        self.optimizer = self.optimizers(use_pl_optimizer=False)
+        optimizer = self.optimizers(use_pl_optimizer=False)
+        assert isinstance(optimizer, torch.optim.Optimizer)
+        self.optimizer = optimizer
         live = self.network.tensors()
         multipliers = self.network.mask_tensors([member.mask for member in self.members])
         self.masked = [live[name] for name in multipliers]
@@ -175,7 +179,7 @@ class Fit(lightning.LightningModule):
         self.manual_backward(loss.sum())
         if self.masked:
             # With masked gradients and optimizer state that starts masked, pruned weights stay at exactly zero.
-            torch._foreach_mul_([parameter.grad for parameter in self.masked], self.multipliers)
+            torch._foreach_mul_([parameter.grad for parameter in self.masked], self.multipliers)  # type: ignore[arg-type,misc]
         self.optimizer.step()
         # Autocast keeps low-precision copies of the weights until its outermost region ends, which is the whole chunk here.
         torch.clear_autocast_cache()
@@ -243,7 +247,14 @@ class Fit(lightning.LightningModule):
         return [self._fitted(index, live, slots, rows[index], test, early, wall) for index in range(len(self.members))]
 
     def _fitted(
-        self, index: int, live: Tensors, slots: Tensors, rows: list[dict[str, float]], test: Tensor, early: Tensor | None, wall: float
+        self,
+        index: int,
+        live: Tensors,
+        slots: Tensors,
+        rows: list[dict[str, float]],
+        test: Tensor,
+        early: Tensor | None,
+        wall: float,
     ) -> Fitted:
         member, part = self.members[index], self.network.of_replicate
         results: dict[str, Any] = {"test_accuracy": float(test[index]), "wall_seconds": member.wall + wall}
@@ -253,12 +264,16 @@ class Fit(lightning.LightningModule):
             results |= {
                 "early_stop_step": step,
                 "val_loss_min": float(self.best_loss[index]),
-                "test_accuracy_early_stop": float(member.best["test_accuracy"] if carried and member.best else early[index]),
+                "test_accuracy_early_stop": float(
+                    member.best["test_accuracy"] if carried and member.best else early[index]
+                ),
                 "val_accuracy": rows[-1]["val_accuracy"],
             }
         return Fitted(
             state={name: part(tensor.detach(), index).clone() for name, tensor in live.items()},
-            slots={name: (tensor if tensor.dim() == 0 else part(tensor, index)).clone() for name, tensor in slots.items()},
+            slots={
+                name: (tensor if tensor.dim() == 0 else part(tensor, index)).clone() for name, tensor in slots.items()
+            },
             metrics=[*member.metrics, *rows],
             results=results,
             finite=bool(self.finite[index]),
@@ -268,7 +283,10 @@ class Fit(lightning.LightningModule):
         def number(value: Any, index: int) -> float:
             return value if isinstance(value, int) else float(value[index])
 
-        return [[{name: number(value, index) for name, value in row.items()} for row in self.rows] for index in range(len(self.members))]
+        return [
+            [{name: number(value, index) for name, value in row.items()} for row in self.rows]
+            for index in range(len(self.members))
+        ]
 
     # -- optimizer state and checkpoints ----------------------------------------------------------------------------------------
 
@@ -324,7 +342,10 @@ class Fit(lightning.LightningModule):
         self.step, self.steps_since, self.wall_before = state["step"], state["steps_since"], state["wall"]
         rows = state["rows"]
         self.rows = [
-            {name: value if name == "step" else torch.tensor([own[place][name] for own in rows], dtype=torch.float64) for name, value in row.items()}
+            {
+                name: value if name == "step" else torch.tensor([own[place][name] for own in rows], dtype=torch.float64)
+                for name, value in row.items()
+            }
             for place, row in enumerate(rows[0])
         ]
         self.advance(0, None)

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,7 +75,12 @@ class StoredCheckpoints:
 
 
 def train_stack(
-    stack: Stack, store: Store, data: Data, hardware: HardwareSpec, advance: Callable[[int, float | None], None], wanted: set[str]
+    stack: Stack,
+    store: Store,
+    data: Data,
+    hardware: HardwareSpec,
+    advance: Callable[[int, float | None], None],
+    wanted: set[str],
 ) -> list[str]:
     """Train a stack and publish the artifacts among ``wanted``.
 
@@ -87,7 +92,13 @@ def train_stack(
     states = [member.state for member in members]
     network: Network = Stacked(model, states) if len(members) > 1 else Alone(model, states)
     fit = Fit(
-        network, members, stack.recipe, stack.first, data, StoredCheckpoints(store, stack.name, hardware.checkpoint_every), advance
+        network,
+        members,
+        stack.recipe,
+        stack.first,
+        data,
+        StoredCheckpoints(store, stack.name, hardware.checkpoint_every),
+        advance,
     )
     steps = chunks(stack.first, stack.recipe["stop"], stack.recipe["evaluate_every"])
     _trainer(hardware).fit(fit, DataLoader(steps, batch_size=None))  # type: ignore[arg-type]
@@ -119,7 +130,11 @@ def _member(stage: Stage, prefix: Stage | None, store: Store) -> Member:
     point, result = store.tensors(prefix.key), store.record(prefix.key)["result"]
     best = None
     if "early_stop_step" in result:
-        best = {"loss": result["val_loss_min"], "step": result["early_stop_step"], "test_accuracy": result["test_accuracy_early_stop"]}
+        best = {
+            "loss": result["val_loss_min"],
+            "step": result["early_stop_step"],
+            "test_accuracy": result["test_accuracy_early_stop"],
+        }
     return Member(
         name,
         streams_of(stage.fields),
@@ -152,7 +167,8 @@ def _check_pruned_are_zero(name: str, state: Tensors, mask: Mask | None) -> None
     for tensor, kept in (mask or {}).items():
         if bool((state[tensor].cpu()[~kept.cpu()] != 0).any()):
             raise StageFailed(
-                f"Pruned weights of {tensor} came back in {name}: the optimizer moves weights without gradient, which no ticket can be trained with."
+                f"Pruned weights of {tensor} came back in {name}: train.optimizer moves weights that have no gradient, "
+                "which keeps no ticket sparse."
             )
 
 

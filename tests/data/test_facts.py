@@ -42,9 +42,9 @@ def test_held_out_by_count_or_fraction(amount: float, held: int) -> None:
     assert held_out("validation", amount, 26) == held
 
 
-@pytest.mark.parametrize("amount", [26, -1, 1.0, 0.99, -0.1, True, None, "some"])
+@pytest.mark.parametrize("amount", [26, -1, 1.0, 0.99, -0.01, float("inf"), float("nan"), True, None, "some"])
 def test_held_out_leaves_something_to_train_on(amount: Any) -> None:
-    with pytest.raises(BadRequest, match="data.validation="):
+    with pytest.raises(BadRequest, match=r"data\.validation="):
         held_out("validation", amount, 26)
 
 

@@ -1,82 +1,14 @@
-"""A table of results as a run would leave it, with numbers made up from a seed."""
+"""One table and what stands beside it in a report."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
+from report_examples import simulate
 
-from lotto.report.columns import COLUMNS
 from lotto.report.meta import ReportMeta
-
-TOTAL = 266_200
-
-
-def simulate(
-    replicates: int = 5, levels: int = 16, controls: tuple[str, ...] = ("reinit", "shuffle"), samples: int = 1
-) -> pd.DataFrame:
-    """LeNet-like results: the ticket gains a little and falls late, each control falls earlier and further."""
-    random = np.random.default_rng(0)
-    slope = {"ticket": 0.0, **{name: 0.004 + 0.003 * rank for rank, name in enumerate(controls)}}
-    rows = []
-    for branch in slope:
-        for level in range(1 if branch != "ticket" else 0, levels):
-            density = 0.8**level
-            hill = 0.003 * np.exp(-(((level - 8) / 4) ** 2)) - 0.004 * max(level - 13, 0) / 2
-            loss = slope[branch] * (level / 8) ** 2
-            for replicate in range(replicates):
-                for sample in range(samples if branch != "ticket" else 1):
-                    accuracy = 0.981 + hill - loss + random.normal(0, 0.0006)
-                    kept = round(TOTAL * density) + replicate % 2
-                    rows.append(
-                        {
-                            "experiment": "frankle2019/lenet",
-                            "method": "imp",
-                            "criterion": "magnitude",
-                            "branch": branch,
-                            "replicate": replicate,
-                            "level": level,
-                            "density": kept / TOTAL if level else 1.0,
-                            "weights_remaining": kept if level else TOTAL,
-                            "weights_total": TOTAL,
-                            "early_stop_step": float(round(7000 - 8e5 * hill + 9e5 * loss + random.normal(0, 300), -2)),
-                            "val_loss_min": 0.07 + random.normal(0, 0.002),
-                            "test_accuracy_early_stop": accuracy - 0.0005,
-                            "test_accuracy": accuracy,
-                            "train_steps": 50_000,
-                            "wall_seconds": 41.5,
-                            "cached": bool(replicate % 2),
-                            "key": f"{random.integers(2**62):016x}" * 4,
-                            "sample": sample,
-                        }
-                    )
-    return pd.DataFrame(rows).astype({"cached": bool})[[*COLUMNS, "sample"]]
-
-
-def small(accuracies: dict[str, list[list[float]]]) -> pd.DataFrame:
-    """A table from accuracies by branch, level and replicate; the ticket starts at level 0, controls at level 1."""
-    template = simulate(replicates=1, levels=1, controls=()).iloc[0].to_dict()
-    rows = []
-    for branch, levels in accuracies.items():
-        for level, values in enumerate(levels, start=0 if branch == "ticket" else 1):
-            for replicate, value in enumerate(values):
-                density = 0.5**level
-                row = {
-                    "branch": branch,
-                    "level": level,
-                    "replicate": replicate,
-                    "density": density,
-                    "test_accuracy": value,
-                }
-                rows.append(template | row | {"weights_remaining": round(TOTAL * density), "test_accuracy": value})
-    return pd.DataFrame(rows)
-
-
-def without_validation(table: pd.DataFrame) -> pd.DataFrame:
-    """The same results of a data set without a validation split."""
-    return table.assign(early_stop_step=np.nan, val_loss_min=np.nan, test_accuracy_early_stop=np.nan)
 
 
 @pytest.fixture(scope="session")

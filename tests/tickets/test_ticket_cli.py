@@ -8,12 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from ticket_samples import StoredRun
 
-from lotto import ticket_cli
 from lotto.errors import BadRequest
 from lotto.ticket_cli import main
 from lotto.tickets import load_ticket
-from tests.tickets.conftest import StoredRun
 
 COLUMNS = ("experiment", "method", "criterion", "branch", "replicate", "level", "key", "sample")
 
@@ -62,9 +61,8 @@ def test_a_runs_rows_are_found(stored: StoredRun, run: Path, tmp_path: Path) -> 
     file = tmp_path / "t.safetensors"
     options = ["--store", str(stored.store.root), "-o", str(file)]
     assert main(["export", str(run), *options]) == 0
-    assert load_ticket(file).metadata["method"] == {
-        "experiment": "toy", "method": "imp", "criterion": "magnitude", "branch": "ticket", "replicate": 0, "level": 1, "sample": 0
-    }  # fmt: skip
+    names = {"experiment": "toy", "method": "imp", "criterion": "magnitude", "branch": "ticket"}
+    assert load_ticket(file).metadata["method"] == {**names, "replicate": 0, "level": 1, "sample": 0}
     assert main(["export", str(run), "--level", "0", *options]) == 0
     assert load_ticket(file).density == 1
     assert main(["export", str(run), "--branch", "shuffle", "--sample", "1", *options]) == 0
@@ -110,4 +108,3 @@ def test_help_does_not_wait_for_torch() -> None:
         "import sys; from lotto.ticket_cli import _parser; _parser().format_help(); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
-    assert ticket_cli.OUTPUT == Path("outputs/tickets")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from ticket_samples import StoredRun
 
 from lotto.errors import BadRequest
 from lotto.mask import Mask
@@ -15,7 +16,6 @@ from lotto.store import Store
 from lotto.tickets import Ticket, from_store, save_ticket, verify
 from lotto.tickets import file as ticket_file
 from lotto.tickets.trust import is_ours
-from tests.tickets.conftest import StoredRun
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_a_mask_of_another_shape_is_found(ticket: Ticket, tmp_path: Path, monkey
         unchecked.setattr(Ticket, "__post_init__", lambda self: None)
         wrong = replace(ticket, mask=Mask({**ticket.mask, "fc.weight": torch.ones(2)}))
         path = save_ticket(wrong, tmp_path / "ticket.safetensors")
-    assert verify(path) == ["The ticket's mask of fc.weight has shape [2], and its weights have [3, 5]."]
+    assert verify(path) == ["The ticket's mask of fc.weight has shape [2], its weights have [3, 5]."]
 
 
 def test_the_model_must_build_and_take_the_ticket(ticket: Ticket, tmp_path: Path) -> None:

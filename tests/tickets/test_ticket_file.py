@@ -13,6 +13,7 @@ import pytest
 import safetensors.torch
 import torch
 from safetensors import safe_open
+from ticket_samples import StoredRun
 
 from lotto.errors import BadRequest
 from lotto.mask import Mask
@@ -20,7 +21,6 @@ from lotto.tickets import Ticket, from_store, load_ticket, save_ticket
 from lotto.tickets import file as ticket_file
 from lotto.tickets.bits import same_bits
 from lotto.tickets.metadata import FIELDS
-from tests.tickets.conftest import StoredRun
 
 
 @pytest.fixture
@@ -83,13 +83,14 @@ def test_a_changed_byte_is_noticed_wherever_it_is(path: Path) -> None:
     content = path.read_bytes()
     unnoticed = []
     for place in range(len(content)):
-        for flip in (0x01, 0x29):  # the second turns the padding's spaces into tabs
-            path.write_bytes(content[:place] + bytes([content[place] ^ flip]) + content[place + 1 :])
-            try:
-                load_ticket(path)
-            except BadRequest:
-                continue
-            unnoticed.append((place, flip))
+        # A digit becomes another digit; a space of the padding a tab, which reads the same.
+        changed = b"\t" if content[place] == ord(" ") else bytes([content[place] ^ 1])
+        path.write_bytes(content[:place] + changed + content[place + 1 :])
+        try:
+            load_ticket(path)
+        except BadRequest:
+            continue
+        unnoticed.append(place)
     assert unnoticed == []
 
 

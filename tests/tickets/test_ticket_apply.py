@@ -6,6 +6,7 @@ import copy
 
 import pytest
 import torch
+from ticket_samples import StoredRun, fresh_model
 from torch import nn
 from torch.nn import functional as F
 
@@ -14,7 +15,6 @@ from lotto.mask import Mask
 from lotto.tickets import Ticket, from_store
 from lotto.tickets.bits import same_bits
 from lotto.training.network import state_of
-from tests.tickets.conftest import StoredRun, fresh_model
 
 
 def plain_network(hidden: int = 5) -> nn.Module:
@@ -88,7 +88,7 @@ def test_a_parameter_that_the_ticket_lacks_is_named(stored: StoredRun) -> None:
 
 
 def test_a_mask_must_have_its_weights() -> None:
-    with pytest.raises(BadRequest, match=r"mask of w has shape \[2\], and its weights have \[3\]"):
+    with pytest.raises(BadRequest, match=r"mask of w has shape \[2\], its weights have \[3\]"):
         Ticket({"w": torch.ones(3)}, Mask({"w": torch.ones(2)}))
     with pytest.raises(BadRequest, match="nothing of that name"):
         Ticket({}, Mask({"w": torch.ones(2)}))
