@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lotto.api import run
     from lotto.mask import Mask
-    from lotto.prune.api import prune, scores
+    from lotto.pruning.api import prune, scores
     from lotto.tickets import Ticket, load_ticket, save_ticket
 
 __all__ = ["Mask", "Ticket", "load_ticket", "prune", "run", "save_ticket", "scores"]
@@ -20,10 +20,10 @@ _HOMES = {
     "Mask": "lotto.mask",
     "Ticket": "lotto.tickets",
     "load_ticket": "lotto.tickets",
-    "prune": "lotto.prune.api",
+    "prune": "lotto.pruning.api",
     "run": "lotto.api",
     "save_ticket": "lotto.tickets",
-    "scores": "lotto.prune.api",
+    "scores": "lotto.pruning.api",
 }
 
 

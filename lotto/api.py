@@ -38,7 +38,7 @@ def run(overrides: Sequence[str] = (), quiet: bool = True) -> pd.DataFrame:
 
 def run_composed(config: DictConfig, folder: Path, overrides: Sequence[str], stream: IO[str] | None) -> Outcome:
     """Run a composed configuration; progress, table and finding go to ``stream``."""
-    from lotto.run.progress import QuietProgress, make_progress
+    from lotto.running.progress import QuietProgress, make_progress
 
     spec = read_spec(config)
     progress = make_progress(stream) if stream else QuietProgress()

@@ -4,21 +4,39 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import ConfigCompositionException, HydraException, InstantiationException, MissingConfigException
-from hydra.utils import get_method, instantiate
+from hydra.errors import (
+    ConfigCompositionException,
+    HydraException,
+    InstantiationException,
+    MissingConfigException,
+    OverrideParseException,
+)
+from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lotto.data.facts import facts
 from lotto.errors import BadRequest
-from lotto.prune.allocate import Rule
-from lotto.spec import ControlSpec, HardwareSpec, RewindSpec, Spec, TrainSpec, near
+from lotto.pruning.allocate import Rule
+from lotto.spec import (
+    ControlSpec,
+    HardwareSpec,
+    RewindSpec,
+    Spec,
+    TrainSpec,
+    flag,
+    list_of,
+    near,
+    nothing_left,
+    section,
+)
 from lotto.stage import canonical
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -27,6 +45,11 @@ CONF = next(path for path in (_PACKAGE / "conf", _PACKAGE.parent / "conf") if (p
 
 # What does not tell one run's folder from another's: where it runs and where it writes.
 _NOT_THE_RUN = ("hydra", "store", "hardware", "name")
+
+
+_REQUIRED = (
+    "name", "seed", "replicates", "data", "model", "train", "method", "prune", "schedule", "rewind", "hardware", "store", "engine",
+)  # fmt: skip
 
 
 def run_id(config: Mapping[str, Any]) -> str:
@@ -50,11 +73,12 @@ def composed(overrides: Sequence[str], config_dir: str | None = None) -> DictCon
     register_resolvers()
     GlobalHydra.instance().clear()
     search = [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"] if config_dir else []
-    with initialize_config_dir(config_dir=str(CONF), version_base="1.3", job_name="lotto"):
-        try:
+    try:
+        with initialize_config_dir(config_dir=str(CONF), version_base="1.3", job_name="lotto"):
             return compose("config", [*search, *overrides], return_hydra_config=True)
-        except (HydraException, OmegaConfBaseException) as reason:
-            raise BadRequest(_sentence(reason, overrides)) from None
+    except (HydraException, OmegaConfBaseException, ValueError) as reason:
+        # Answered outside of Hydra's context: what is near a misspelt name is composed anew.
+        raise BadRequest(_sentence(reason, overrides, config_dir)) from None
 
 
 def read_spec(config: DictConfig) -> Spec:
@@ -63,55 +87,47 @@ def read_spec(config: DictConfig) -> Spec:
     Raises:
         BadRequest: a field is missing, unknown, out of its range or contradicts another.
     """
-    plain = _plain(config)
-    plain.pop("hydra", None)
+    try:
+        plain = _plain(config)
+    except OmegaConfBaseException as reason:
+        raise BadRequest(f"{reason.full_key} cannot be resolved: {str(reason).splitlines()[0]}.") from None
+    for name in _REQUIRED:
+        if name not in plain:
+            raise BadRequest(f"{name} is missing: give {name}=….")
     for path in _missing(plain):
         raise BadRequest(f"{path} is missing: give {path}=….")
-    data = facts(plain["data"])
+    data = facts(section("data", plain["data"], ()))
     train = TrainSpec.read(plain["train"], data)
-    prune, method = plain["prune"], plain["method"]
-    rate = prune["rate"]
+    prune = section("prune", plain["prune"], ("name", "criterion", "allocation", "rate", "exclude"))
+    method = section("method", plain["method"], ("name", "_target_", "iterative"))
     spec = Spec(
-        name=str(plain["name"]),
+        name=_text("name", plain["name"]),
         seed=_integer("seed", plain["seed"]),
         replicates=_integer("replicates", plain["replicates"]),
         data=data,
         data_config=plain["data"],
-        model=plain["model"],
+        model=section("model", plain["model"], ("_target_",)),
         train=train,
-        method_name=method["name"],
-        method=get_method(method["_target_"]),
-        iterative=method["iterative"],
-        criterion_name=prune["name"],
-        criterion=prune["criterion"],
-        rule=Rule(
-            prune["allocation"],
-            dict(rate) if isinstance(rate, Mapping) else _float(rate),
-            tuple(prune["exclude"] or ()),
-        ),
+        method_name=_text("method.name", method.pop("name")),
+        method=imported("method._target_", method.pop("_target_")),
+        iterative=flag("method.iterative", method.pop("iterative")),
+        criterion_name=_text("prune.name", prune.pop("name")),
+        criterion=section("prune.criterion", prune.pop("criterion"), ("_target_",)),
+        rule=_rule(prune.pop("allocation"), prune.pop("rate"), prune.pop("exclude")),
         schedule=_made("schedule", plain["schedule"]),
         rewind=RewindSpec.read(plain["rewind"], train),
-        controls=tuple(ControlSpec.read(name, control) for name, control in (plain.get("controls") or {}).items()),
+        controls=tuple(
+            ControlSpec.read(name, control)
+            for name, control in section("controls", plain.get("controls") or {}, ()).items()
+        ),
         hardware=HardwareSpec.read(plain["hardware"]),
-        store=str(plain["store"]),
+        store=_text("store", plain["store"]),
         engine=plain["engine"],
     )
-    known = {
-        "name",
-        "seed",
-        "replicates",
-        "data",
-        "model",
-        "train",
-        "method",
-        "prune",
-        "schedule",
-        "rewind",
-        "controls",
-        "hardware",
-    }
-    for name in plain.keys() - known - {"store", "engine", "experiment"}:
-        raise BadRequest(f"{name}={plain[name]} is no setting of lotto{near(name, tuple(known)) or '.'}")
+    nothing_left("prune", prune)
+    nothing_left("method", method)
+    for name in plain.keys() - {*_REQUIRED, "controls", "experiment"}:
+        raise BadRequest(f"{name}={plain[name]} is no setting of lotto{near(name, _REQUIRED) or '.'}")
     return spec
 
 
@@ -152,22 +168,57 @@ def _float(value: Any) -> Any:
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _sentence(reason: Exception, overrides: Sequence[str]) -> str:
+def _text(name: str, value: object) -> str:
+    if value is None or isinstance(value, Mapping | list) or not str(value):
+        raise BadRequest(f"{name}={value} is not a name.")
+    return str(value)
+
+
+def _rule(allocation: object, rate: object, exclude: object) -> Rule:
+    names = [] if exclude is None else list_of("prune.exclude", exclude)
+    return Rule(
+        str(allocation), dict(rate) if isinstance(rate, Mapping) else _float(rate), tuple(str(name) for name in names)
+    )
+
+
+def imported(field: str, path: object) -> Callable[..., Any]:
+    """The function that a ``_target_`` names; ``field`` is named in the sentence that refuses it."""
+    module, _, name = str(path).rpartition(".")
+    try:
+        found = getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as reason:
+        raise BadRequest(f"{field}={path} is no function that can be imported: {reason}.") from None
+    if not callable(found):
+        raise BadRequest(f"{field}={path} is no function.")
+    return found
+
+
+def _options(group: str, config_dir: str | None) -> list[str]:
+    """What a group of the configuration offers, with the folders inside it."""
+    roots = [CONF, *([Path(config_dir)] if config_dir else [])]
+    found = {
+        path.relative_to(root / group).with_suffix("").as_posix()
+        for root in roots
+        for path in (root / group).rglob("*.yaml")
+    }
+    return sorted(option for option in found if not option.rpartition("/")[2].startswith("_"))
+
+
+def _sentence(reason: Exception, overrides: Sequence[str], config_dir: str | None) -> str:
     """What Hydra says, in one sentence that names the override and what is near it."""
     text = str(reason)
     if isinstance(reason, MissingConfigException) and reason.missing_cfg_file:
         group, _, name = str(reason.missing_cfg_file).rpartition("/")
-        options = [option for option in reason.options or () if not option.startswith("_")]
+        if group.startswith("experiment/"):
+            group, name = "experiment", f"{group.removeprefix('experiment/')}/{name}"
+        options = [option for option in reason.options or () if not option.startswith("_")] or _options(
+            group, config_dir
+        )
         return f"{group}={name} is unknown{near(name, options) or '.'} There are {', '.join(options) or 'no options'}."
     if found := re.search(r"Could not override '([^']+)'", text):
         path = found[1].split("@")[0]
         return f"{path} is no setting of lotto{near(path, tuple(_settings())) or '; lotto list shows what can be composed.'}"
-    if (
-        "no viable alternative" in text
-        or "mismatched input" in text
-        or "extraneous input" in text
-        or "token recognition" in text
-    ):
+    if isinstance(reason, OverrideParseException):
         culprit = next((override for override in overrides if override in text), " ".join(overrides))
         return f"'{culprit}' cannot be read as an override: write name=value, lists as [a,b]."
     cause = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import platform
@@ -11,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lotto.compose import imported
 from lotto.errors import BadRequest, StageFailed
 from lotto.plan import Plan
-from lotto.prune.allocate import Layer, forecast
+from lotto.pruning.allocate import Layer, forecast
 from lotto.report.aside import write_aside
 from lotto.results import results_table
 from lotto.spec import Spec
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from lotto.report.write import Written
-    from lotto.run.progress import Progress
+    from lotto.running.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -89,10 +91,11 @@ def _run(
     spec: Spec, plan: Plan, missing: Mapping[str, Stage], store: Store, progress: Progress
 ) -> tuple[dict[str, str], int]:
     """The sentences of what failed, and the training steps that this process took."""
-    from lotto.run.runner import Runner
+    from lotto.running.runner import Runner
 
     _check_hardware(spec)
     store.check_writable()
+    _check_functions(spec)
     _check_levels(spec)
     runner = Runner(
         plan, missing, store, {canonical(spec.data.identity): spec.data_config}, spec.hardware, spec.engine, progress
@@ -106,6 +109,18 @@ def _check_hardware(spec: Spec) -> None:
 
     if spec.hardware.accelerator == "gpu" and not torch.cuda.is_available():
         raise BadRequest("hardware=gpu asks for a GPU, and PyTorch finds none here: choose hardware=cpu or auto.")
+
+
+def _check_functions(spec: Spec) -> None:
+    """An option that the criterion or a control does not take would else be found only after the dense network is trained."""
+    functions = {"prune.criterion": spec.criterion, **{f"controls.{made.name}": made.config for made in spec.controls}}
+    for field, config in functions.items():
+        options = dict(config)
+        function = imported(f"{field}._target_", options.pop("_target_"))
+        try:
+            inspect.signature(function).bind_partial(None, **options)
+        except TypeError as reason:
+            raise BadRequest(f"{field} cannot be set up: {config['_target_']} has {reason}.") from None
 
 
 def _check_levels(spec: Spec) -> None:

@@ -21,7 +21,7 @@ class Length:
     def parse(cls, written: object, field: str) -> Length:
         """Read ``written``; ``field`` is named in the sentence that refuses it."""
         text = str(written).strip()
-        if text.isdigit():
+        if text.isdecimal():
             return cls(0, int(text))
         found = _WRITTEN.fullmatch(text)
         if not text or found is None:

@@ -6,6 +6,7 @@ owner is gone from this machine, is taken over. Artifacts stay safe without lock
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import socket
@@ -13,7 +14,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 BEAT_SECONDS = 5.0
@@ -68,13 +69,11 @@ class Locks:
             return True
         if not self._is_dead(path):
             return False
-        # Of several processes that find the same dead lock only one succeeds in renaming it away.
-        try:
-            grave = path.with_name(f"{key}.{uuid.uuid4().hex}.dead")
-            path.rename(grave)
-            grave.unlink()
-        except OSError:
-            return False
+        # One at a time, and judged again inside: who judged a lock dead before another took it over would remove the new owner's.
+        with (self._folder / "burial").open("w") as guard:
+            fcntl.flock(guard, fcntl.LOCK_EX)
+            if self._is_dead(path):
+                path.unlink(missing_ok=True)
         return self._create(path)
 
     def _create(self, path: Path) -> bool:
@@ -111,7 +110,8 @@ class Locks:
                 held = list(self._held)
             for key in held:
                 if self._is_mine(self._path(key)):
-                    os.utime(self._path(key))
+                    with suppress(OSError):  # given back just now
+                        os.utime(self._path(key))
 
 
 def _started(pid: int) -> str | None:

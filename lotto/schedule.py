@@ -108,13 +108,15 @@ class _Listed:
     """Levels written out, one after another; ``levels`` may cut the list short."""
 
     def __init__(self, field: str, values: Sequence[float], levels: int | None) -> None:
+        if not isinstance(values, list | tuple):
+            raise BadRequest(f"schedule.{field}={values} is not a list: write schedule.{field}=[…].")
+        for value in values:
+            _check_fraction(f"schedule.{field}", value)
         self.values = tuple(float(value) for value in values)
         if not self.values:
             raise BadRequest(
                 f"schedule.{field}=[] is empty: name the value of at least one level below the dense network."
             )
-        for value in self.values:
-            _check_fraction(f"schedule.{field}", value)
         self.levels = len(self.values) + 1 if levels is None else levels
         _check_levels(self.levels)
         if self.levels > len(self.values) + 1:

@@ -10,7 +10,7 @@ from typing import Any
 from lotto.data.facts import Facts, steps_per_epoch
 from lotto.errors import BadRequest
 from lotto.lengths import Length
-from lotto.prune.allocate import Rule
+from lotto.pruning.allocate import Rule
 from lotto.schedule import Schedule
 from lotto.training.lr import SHAPES
 
@@ -38,9 +38,9 @@ class TrainSpec:
         Raises:
             BadRequest: a field is unknown or out of its range.
         """
-        config = dict(config)
+        config = section("train", config, ("steps", "batch_size", "lr", "optimizer", "lr_schedule", "evaluate_every"))
         batch_size = _whole("train.batch_size", config.pop("batch_size"), 1)
-        drop_last = bool(config.pop("drop_last", False))
+        drop_last = flag("train.drop_last", config.pop("drop_last", False))
         per_epoch = steps_per_epoch(data.train, batch_size, drop_last)
 
         def length(name: str, value: object, least: int) -> int:
@@ -66,8 +66,8 @@ class TrainSpec:
             warmup=length("warmup", config.pop("warmup", 0), 0),
             weight_decay=_not_negative("train.weight_decay", config.pop("weight_decay", 0.0)),
             drop_last=drop_last,
-            label_smoothing=_not_negative("train.label_smoothing", config.pop("label_smoothing", 0.0)),
-            **_nothing_left("train", config),
+            label_smoothing=_fraction("train.label_smoothing", config.pop("label_smoothing", 0.0)),
+            **nothing_left("train", config),
         )
 
 
@@ -91,7 +91,7 @@ class RewindSpec:
 
     @classmethod
     def read(cls, config: Mapping[str, Any], train: TrainSpec) -> RewindSpec:
-        config = dict(config)
+        config = section("rewind", config, ("to", "at"))
         written = config.pop("at")
         at = Length.parse(written, "rewind.at").steps(train.steps_per_epoch)
         if at >= train.steps:
@@ -103,7 +103,7 @@ class RewindSpec:
             at=at,
             optimizer=_choice("rewind.optimizer", config.pop("optimizer", "fresh"), ("fresh", "follow")),
             batch_norm=_choice("rewind.batch_norm", config.pop("batch_norm", "follow"), ("follow", "keep", "reset")),
-            **_nothing_left("rewind", config),
+            **nothing_left("rewind", config),
         )
 
 
@@ -124,11 +124,11 @@ class ControlSpec:
 
     @classmethod
     def read(cls, name: str, config: Mapping[str, Any]) -> ControlSpec:
-        config = dict(config)
+        config = section(f"controls.{name}", config, ("_target_", "needs_weights"))
         return cls(
             name=name,
             samples=_whole(f"controls.{name}.samples", config.pop("samples", 1), 1),
-            needs_weights=bool(config.pop("needs_weights")),
+            needs_weights=flag(f"controls.{name}.needs_weights", config.pop("needs_weights")),
             config=config,
         )
 
@@ -145,15 +145,15 @@ class HardwareSpec:
 
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> HardwareSpec:
-        config = dict(config)
+        config = section("hardware", config, ("accelerator", "precision"))
         threads = config.pop("threads", None)
         return cls(
             accelerator=_choice("hardware.accelerator", config.pop("accelerator"), ("auto", "cpu", "gpu")),
             precision=_choice("hardware.precision", str(config.pop("precision")), ("32", "bf16")),
             threads=None if threads is None else _whole("hardware.threads", threads, 1),
-            deterministic=bool(config.pop("deterministic", False)),
+            deterministic=flag("hardware.deterministic", config.pop("deterministic", False)),
             checkpoint_every=_not_negative("hardware.checkpoint_every", config.pop("checkpoint_every", 60.0)),
-            **_nothing_left("hardware", config),
+            **nothing_left("hardware", config),
         )
 
 
@@ -203,17 +203,19 @@ def near(name: str, allowed: list[str] | tuple[str, ...]) -> str:
 
 
 def _lr_schedule(config: Mapping[str, Any], length: Callable[[str, object, int], int], steps: int) -> dict[str, Any]:
-    config = dict(config)
+    config = section("train.lr_schedule", config, ("name",))
     name = _choice("train.lr_schedule.name", config.pop("name"), SHAPES)
     made: dict[str, Any] = {"name": name}
     if name == "step":
-        milestones = [length("lr_schedule.milestones", written, 1) for written in config.pop("milestones")]
+        section("train.lr_schedule", config, ("milestones", "gamma"))
+        listed = list_of("train.lr_schedule.milestones", config.pop("milestones"))
+        milestones = [length("lr_schedule.milestones", written, 1) for written in listed]
         if milestones != sorted(set(milestones)):
             raise BadRequest(f"train.lr_schedule.milestones={milestones} must rise from one to the next.")
         made |= {"milestones": milestones, "gamma": _positive("train.lr_schedule.gamma", config.pop("gamma"))}
     elif name in ("linear", "cosine"):
         made |= {"final": _not_negative("train.lr_schedule.final", config.pop("final", 0.0)), "steps": steps}
-    _nothing_left("train.lr_schedule", config)
+    nothing_left("train.lr_schedule", config)
     return made
 
 
@@ -249,8 +251,38 @@ def _not_negative(name: str, value: object) -> float:
     return number
 
 
-def _nothing_left(section: str, config: Mapping[str, Any]) -> dict[str, Any]:
+def _fraction(name: str, value: object) -> float:
+    if not 0 <= (number := _number(name, value)) <= 1:
+        raise BadRequest(f"{name}={value} lies outside [0, 1].")
+    return number
+
+
+def flag(name: str, value: object) -> bool:
+    """Nothing but true and false: any other word would count as true."""
+    if not isinstance(value, bool):
+        raise BadRequest(f"{name}={value} is neither true nor false.")
+    return value
+
+
+def list_of(name: str, value: object) -> list[Any]:
+    """A list: a word would be read letter by letter."""
+    if not isinstance(value, list | tuple):
+        raise BadRequest(f"{name}={value} is not a list: write {name}=[…].")
+    return list(value)
+
+
+def section(name: str, config: object, required: tuple[str, ...]) -> dict[str, Any]:
+    """The settings of one section, to be taken out one by one; what is ``required`` is there."""
+    if not isinstance(config, Mapping):
+        raise BadRequest(f"{name}={config} is not a section of settings: it needs {', '.join(required)}.")
+    for field in required:
+        if field not in config:
+            raise BadRequest(f"{name}.{field} is missing: give {name}.{field}=….")
+    return dict(config)
+
+
+def nothing_left(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """An empty mapping, or the sentence that names the field nobody reads: a setting must never quietly do nothing."""
-    for name, value in config.items():
-        raise BadRequest(f"{section}.{name}={value} is no setting of {section}.")
+    for field, value in config.items():
+        raise BadRequest(f"{name}.{field}={value} is no setting of {name}.")
     return {}

@@ -13,8 +13,8 @@ from lotto.controls.origin import Origin, Start
 from lotto.mask import Mask
 from lotto.models.anatomy import kinds
 from lotto.models.build import build
-from lotto.prune.allocate import Rule
-from lotto.prune.prune import prune_mask
+from lotto.pruning.allocate import Rule
+from lotto.pruning.prune import prune_mask
 from lotto.schedule import from_fields
 from lotto.seeds import Streams
 from lotto.stage import Stage

@@ -16,7 +16,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,7 +155,7 @@ class Store:
             save_file(
                 {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()},
                 written,
-                {"state": canonical(state), "checksum": _digest(state)},
+                {"state": canonical(state), "checksum": _scratch_digest(state, tensors)},
             )
             _sync(written)
             written.replace(folder / "checkpoint.safetensors")
@@ -172,9 +172,8 @@ class Store:
             with safe_open(path, framework="pt") as file:
                 metadata = file.metadata()
                 state = json.loads(metadata["state"])
-                if _digest(state) != metadata["checksum"]:
-                    return None
-                return {key: file.get_tensor(key) for key in file.keys()}, state  # noqa: SIM118 - not a mapping
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
+                return (tensors, state) if _scratch_digest(state, tensors) == metadata["checksum"] else None
         except (SafetensorError, KeyError, ValueError, OSError):
             return None
 
@@ -191,7 +190,8 @@ class Store:
     def _set_aside(self, key: str) -> None:
         target = self.root / "damaged" / f"{key}-{uuid.uuid4().hex[:8]}"
         target.parent.mkdir(parents=True, exist_ok=True)
-        self.folder(key).rename(target)
+        with suppress(FileNotFoundError):  # another process set it aside just now
+            self.folder(key).rename(target)
 
     def _sound_record(self, key: str) -> dict[str, Any] | None:
         try:
@@ -225,6 +225,16 @@ def _write_error(reason: BaseException) -> str | None:
 
 def _digest(value: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def _scratch_digest(state: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
+    import torch
+
+    digest = hashlib.sha256(canonical(state).encode())
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def _checksum(path: Path) -> str | None:

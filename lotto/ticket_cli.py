@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise BadRequest(f"{self.prog}: {message} (--help shows what is allowed).")
+        raise BadRequest(f"{self.prog.removeprefix('lotto ')}: {message} (--help shows what is allowed).")
 
 
 def _parser() -> _Parser:

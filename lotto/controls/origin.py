@@ -43,6 +43,10 @@ class Origin:
     level: int
     sample: int
 
+    def unpruned(self) -> dict[str, Tensor]:
+        """The ticket with the rewinding point's value at every pruned place; biases, statistics and all else as the ticket has them."""
+        return self.ticket.weights | {name: self.weights[name] for name in self.ticket.mask}
+
     def number(self, control: str) -> int:
         """The seed of a control's own stream: another for every level and sample."""
         return self.streams.number(f"control/{control}", self.level, self.sample)

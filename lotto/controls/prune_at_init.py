@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lotto.controls.origin import Origin, Start
 from lotto.mask import Mask
-from lotto.prune.select import keep_highest
+from lotto.pruning.select import keep_highest
 
 
 def make(origin: Origin) -> Start:
@@ -14,4 +14,4 @@ def make(origin: Origin) -> Start:
     for name, kept in origin.ticket.mask.items():
         scores = origin.weights[name].abs().flatten()
         mask[name] = keep_highest(scores, kept.new_ones(kept.numel()), counts[name]).view_as(kept)
-    return Start(origin.weights, Mask(mask))
+    return Start(origin.unpruned(), Mask(mask))

@@ -7,4 +7,4 @@ from lotto.controls.origin import Origin, Start
 
 def make(origin: Origin) -> Start:
     """As many weights in every layer as the ticket has, at random places, with the values that the rewinding point has there."""
-    return Start(origin.weights, origin.ticket.mask.shuffle(origin.generator("shuffle")))
+    return Start(origin.unpruned(), origin.ticket.mask.shuffle(origin.generator("shuffle")))

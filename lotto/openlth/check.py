@@ -9,8 +9,8 @@ import torch
 
 from lotto.errors import BadRequest
 from lotto.openlth.load import Level, Replicate
-from lotto.prune.allocate import Rule
-from lotto.prune.prune import prune_mask
+from lotto.pruning.allocate import Rule
+from lotto.pruning.prune import prune_mask
 from lotto.schedule import Rounds
 
 

@@ -18,6 +18,7 @@ from lotto.tickets.ticket import Ticket
 from lotto.training.network import Tensors, state_of
 
 STARTS = ("rewind", "control", "init")
+NETWORK = ("model", "input_shape", "classes")
 
 
 def from_store(store: Store, key: str, method: Mapping[str, Any] | None = None) -> Ticket:
@@ -45,15 +46,16 @@ def from_store(store: Store, key: str, method: Mapping[str, Any] | None = None) 
         )
     streams = ancestry.nearest("seed")
     trained = ancestry.nearest("data")
+    pruning = ancestry.nearest("criterion")
     model = skeleton(network["model"], tuple(network["input_shape"]), network["classes"])
     weights, mask = _in_order(store.tensors(start), model)
     parameters = dict(model.named_parameters())
     about = metadata(
         mask,
-        **{name: network[name] for name in ("model", "input_shape", "classes")},
+        **{name: network[name] for name in NETWORK},
         data=trained and trained["data"],
         method=method or {},
-        pruning=ancestry.nearest("criterion"),
+        pruning=pruning and {name: value for name, value in pruning.items() if name not in NETWORK},
         rewind_step=ancestry.rewind_step(),
         key=key,
         start=start,

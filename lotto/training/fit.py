@@ -133,7 +133,7 @@ class Fit(lightning.LightningModule):
         self.wall_before = 0.0
         self.started = time.monotonic()
         self._load_slots({name: self._gathered_slot(name) for name in self.members[0].slots})
-        torch.manual_seed(self.members[0].streams.number("layers", self.first))
+        self.random: Tensors | None = {}
         self.finite = torch.ones(len(self.members), dtype=torch.bool, device=self.device)
         self._forget_training_metrics()
         if (kept := self.checkpoints.load()) is not None:
@@ -152,6 +152,7 @@ class Fit(lightning.LightningModule):
         first, last = chunk
         if last <= self.step or not self.finite.any():
             return  # done before the checkpoint that this fit goes on from, or nothing left to train
+        self._set_random()
         # The steps come first: they end before another batch is asked for.
         for step, (x, y) in zip(range(first, last), self.batches, strict=False):
             self._update(step, x, y)
@@ -163,6 +164,18 @@ class Fit(lightning.LightningModule):
         self.advance((last - first) * len(self.members), accuracy)
         if self.checkpoints.due():
             self.checkpoints.save(*self._checkpoint())
+
+    def _set_random(self) -> None:
+        """Before the first step, when nothing but layers draws any more: the state of dropout and the like."""
+        if self.random is None:
+            return
+        if not self.random:
+            torch.manual_seed(self.members[0].streams.number("layers", self.first))
+        else:
+            torch.set_rng_state(self.random["cpu"])
+            if "cuda" in self.random and self.device.type == "cuda":
+                torch.cuda.set_rng_state(self.random["cuda"], self.device)
+        self.random = None
 
     # -- one step ---------------------------------------------------------------------------------------------------------------
 
@@ -336,9 +349,7 @@ class Fit(lightning.LightningModule):
         self._load_slots(under("slot/"))
         for name in _OWN:
             setattr(self, name, tensors[f"own/{name}"].to(self.device))
-        torch.set_rng_state(tensors["random/cpu"])
-        if "random/cuda" in tensors and self.device.type == "cuda":
-            torch.cuda.set_rng_state(tensors["random/cuda"], self.device)
+        self.random = under("random/")
         self.step, self.steps_since, self.wall_before = state["step"], state["steps_since"], state["wall"]
         rows = state["rows"]
         self.rows = [

@@ -101,7 +101,8 @@ def train_stack(
         advance,
     )
     steps = chunks(stack.first, stack.recipe["stop"], stack.recipe["evaluate_every"])
-    _trainer(hardware).fit(fit, DataLoader(steps, batch_size=None))  # type: ignore[arg-type]
+    with torch.random.fork_rng():
+        _trainer(hardware).fit(fit, DataLoader(steps, batch_size=None))  # type: ignore[arg-type]
     weights = sum(counts(model).values())
     record = {
         "engine": network.engine,

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from lotto.run.progress import LiveProgress, Pace, PlainProgress, QuietProgress, duration, make_progress
+from lotto.running.progress import LiveProgress, Pace, PlainProgress, QuietProgress, duration, make_progress
 
 
 class FakeClock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from ticket_samples import NETWORK, StoredRun
+from ticket_samples import NETWORK, PRUNING, StoredRun
 
 from lotto.errors import BadRequest, StageFailed
 from lotto.tickets import from_store
@@ -26,7 +26,7 @@ def test_a_start_and_what_was_trained_from_it_give_the_same_ticket(stored: Store
         assert ticket.metadata["start"] == stored.ticket.key
         assert ticket.metadata["data"] == {"name": "toy"}
         assert ticket.metadata["seeds"] == {"seed": 4, "replicate": 1}
-        assert ticket.metadata["pruning"]["rate"] == 0.2
+        assert ticket.metadata["pruning"] == {name: PRUNING[name] for name in PRUNING if name not in NETWORK}
         assert {name: ticket.metadata[name] for name in NETWORK} == NETWORK
     assert untrained.metadata["key"] == stored.ticket.key
     assert trained.metadata["key"] == stored.stages["trained"].key

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from lotto.errors import BadRequest
 from lotto.mask import Mask
 from lotto.models.anatomy import kinds
-from lotto.prune.allocate import Rule
-from lotto.prune.prune import prune_mask
+from lotto.pruning.allocate import Rule
+from lotto.pruning.prune import prune_mask
 from lotto.schedule import Density
 from lotto.spec import near
 

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from lotto.errors import StageFailed
 from lotto.mask import Mask
-from lotto.prune.allocate import Layer, Rule, budgets
-from lotto.prune.select import keep_highest
+from lotto.pruning.allocate import Layer, Rule, budgets
+from lotto.pruning.select import keep_highest
 from lotto.schedule import Target
 
 

@@ -14,8 +14,8 @@ from lotto.data.interface import Data
 from lotto.errors import BadRequest, LottoError
 from lotto.locks import Locks
 from lotto.plan import Plan
-from lotto.run.stacking import network_name, stacks
-from lotto.run.store_cache import StoreCache
+from lotto.running.stacking import network_name, stacks
+from lotto.running.store_cache import StoreCache
 from lotto.spec import HardwareSpec
 from lotto.stage import Stage, canonical
 from lotto.stages import model_of, run_stage
@@ -25,7 +25,7 @@ from lotto.training.train import Stack, prepare_device, train_stack
 from lotto.versions import versions
 
 if TYPE_CHECKING:
-    from lotto.run.progress import Progress
+    from lotto.running.progress import Progress
 
 POLL_SECONDS = 0.5
 

@@ -1,0 +1,116 @@
+"""``lotto.scores`` and ``lotto.prune`` on any module."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import lotto
+from lotto.errors import BadRequest
+
+
+class Net(nn.Module):
+    """A convolution and a classifier with batch normalisation between them: 36 + 40 prunable weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 3)
+        self.norm = nn.BatchNorm2d(4)
+        self.fc = nn.Linear(4, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.norm(self.conv(x)).relu().mean(dim=(2, 3)))
+
+
+@pytest.fixture
+def model() -> Net:
+    torch.manual_seed(0)
+    return Net()
+
+
+def assert_unchanged(model: nn.Module, before: nn.Module) -> None:
+    for (name, tensor), (_, earlier) in zip(model.state_dict().items(), before.state_dict().items(), strict=True):
+        assert torch.equal(tensor, earlier), name
+    assert [p.requires_grad for p in model.parameters()] == [p.requires_grad for p in before.parameters()]
+    assert all(p.grad is None for p in model.parameters())
+    assert [m.training for m in model.modules()] == [m.training for m in before.modules()]
+
+
+def test_scores_by_name_leave_the_model_unchanged(model: Net) -> None:
+    before = copy.deepcopy(model)
+    found = lotto.scores(model, "magnitude")
+    assert torch.equal(found["conv.weight"], before.conv.weight.abs())
+    assert list(found) == ["conv.weight", "fc.weight"]
+    assert_unchanged(model, before)
+
+
+@pytest.mark.parametrize("density", [0.01, 0.05, 0.333, 0.5, 0.99])
+def test_prune_is_exact_and_leaves_the_model_unchanged(model: Net, density: float) -> None:
+    before = copy.deepcopy(model)
+    mask = lotto.prune(model, "magnitude", density=density)
+    assert isinstance(mask, lotto.Mask)
+    assert (mask.remaining, mask.total) == (round(density * 76), 76)
+    assert_unchanged(model, before)
+    # Of all weights the largest: the smallest kept is not below the largest pruned.
+    weights = torch.cat([model.conv.weight.flatten(), model.fc.weight.flatten()]).abs()
+    kept = torch.cat([mask["conv.weight"].flatten(), mask["fc.weight"].flatten()])
+    assert weights[kept].min() >= weights[~kept].max()
+    mask.apply_(model)
+    assert sum(int(p.count_nonzero()) for p in (model.conv.weight, model.fc.weight)) == mask.remaining
+
+
+def test_layerwise_gives_every_layer_its_density(model: Net) -> None:
+    assert lotto.prune(model, "magnitude", 0.5, allocation="layerwise").counts() == {"conv.weight": 18, "fc.weight": 20}
+
+
+def test_exclusions_keep_their_weights(model: Net) -> None:
+    mask = lotto.prune(model, "magnitude", 0.6, exclude=["output"])
+    assert mask.counts() == {"conv.weight": round(0.6 * 76) - 40, "fc.weight": 40}
+
+
+def test_pruning_goes_on_from_a_mask(model: Net) -> None:
+    first = lotto.prune(model, "magnitude", 0.5)
+    least = {name: -tensor for name, tensor in lotto.scores(model, "magnitude").items()}
+    second = lotto.prune(model, lambda _: least, 0.25, mask=first)
+    assert second <= first
+    assert second.remaining == 19
+
+
+def test_a_criterion_of_ones_own(model: Net) -> None:
+    def by_index(module: nn.Module, sign: int) -> dict[str, Tensor]:
+        return {name: sign * torch.arange(p.numel()).view_as(p) for name, p in module.named_parameters() if p.dim() > 1}
+
+    mask = lotto.prune(model, by_index, 0.5, allocation="layerwise", sign=-1)
+    assert mask["conv.weight"].flatten().tolist() == [True] * 18 + [False] * 18
+    assert mask["fc.weight"].flatten().tolist() == [True] * 20 + [False] * 20
+
+
+@pytest.mark.parametrize(
+    ("criterion", "options", "fragment"),
+    [
+        ("magnitud", {}, "did you mean magnitude?"),
+        ("_allocation", {}, "_allocation is no criterion of lotto"),
+        ("magnitude", {"temperature": 2}, "unexpected keyword argument 'temperature'"),
+        (lambda model: {"conv.weight": model.conv.weight}, {}, "gives no scores in the shape of fc.weight."),
+        (lambda model: {"conv.weight": model.fc.weight}, {}, "gives no scores in the shape of conv.weight."),
+    ],
+)
+def test_refused_criteria(model: Net, criterion: Any, options: dict[str, Any], fragment: str) -> None:
+    with pytest.raises(BadRequest) as refusal:
+        lotto.scores(model, criterion, **options)
+    assert fragment in str(refusal.value)
+
+
+@pytest.mark.parametrize("density", [0, 1, 1.5, -0.1, float("nan")])
+def test_refused_densities(model: Net, density: float) -> None:
+    with pytest.raises(BadRequest, match=r"lies outside \(0, 1\)\.$"):
+        lotto.prune(model, "magnitude", density)
+
+
+def test_a_density_that_excluded_layers_exceed_is_refused(model: Net) -> None:
+    with pytest.raises(BadRequest, match=r"density 0\.5 cannot be met: layers that are not pruned hold 40 weights"):
+        lotto.prune(model, "magnitude", 0.5, exclude=["fc.weight"])

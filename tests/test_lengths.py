@@ -1,0 +1,44 @@
+"""Lengths as they are written, in optimizer steps."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lotto.errors import BadRequest
+from lotto.lengths import Length
+
+
+@pytest.mark.parametrize(
+    ("written", "steps"),
+    [
+        ("500it", 500),
+        ("3ep", 21),
+        ("2ep100it", 114),
+        (500, 500),
+        ("500", 500),
+        (" 3ep ", 21),
+        ("0it", 0),
+        (0, 0),
+        ("0ep5it", 5),
+    ],
+)
+def test_length_in_steps_of_seven_an_epoch(written: object, steps: int) -> None:
+    assert Length.parse(written, "train.steps").steps(7) == steps
+
+
+@given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(1, 10**4))
+def test_epochs_and_iterations_add_up(epochs: int, iterations: int, per_epoch: int) -> None:
+    assert Length.parse(f"{epochs}ep{iterations}it", "x").steps(per_epoch) == epochs * per_epoch + iterations
+
+
+@pytest.mark.parametrize(
+    "written", ["", "ep", "it", "-5", "-1it", "1.5", "1.5ep", "3 ep", "100it2ep", "5e", "²", None, True, [3]]
+)
+def test_anything_else_is_refused_in_one_sentence(written: object) -> None:
+    with pytest.raises(BadRequest) as refusal:
+        Length.parse(written, "train.steps")
+    assert str(refusal.value) == (
+        f"train.steps={written} is not a length: write iterations (500it), epochs (3ep) or both (2ep100it)."
+    )
