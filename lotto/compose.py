@@ -78,7 +78,7 @@ def composed(overrides: Sequence[str], config_dir: str | None = None) -> DictCon
             return compose("config", [*search, *overrides], return_hydra_config=True)
     except (HydraException, OmegaConfBaseException, ValueError) as reason:
         # Answered outside of Hydra's context: what is near a misspelt name is composed anew.
-        raise BadRequest(_sentence(reason, overrides, config_dir)) from None
+        raise BadRequest(_sentence(reason, config_dir)) from None
 
 
 def read_spec(config: DictConfig) -> Spec:
@@ -204,7 +204,7 @@ def _options(group: str, config_dir: str | None) -> list[str]:
     return sorted(option for option in found if not option.rpartition("/")[2].startswith("_"))
 
 
-def _sentence(reason: Exception, overrides: Sequence[str], config_dir: str | None) -> str:
+def _sentence(reason: Exception, config_dir: str | None) -> str:
     """What Hydra says, in one sentence that names the override and what is near it."""
     text = str(reason)
     if isinstance(reason, MissingConfigException) and reason.missing_cfg_file:
@@ -219,8 +219,7 @@ def _sentence(reason: Exception, overrides: Sequence[str], config_dir: str | Non
         path = found[1].split("@")[0]
         return f"{path} is no setting of lotto{near(path, tuple(_settings())) or '; lotto list shows what can be composed.'}"
     if isinstance(reason, OverrideParseException):
-        culprit = next((override for override in overrides if override in text), " ".join(overrides))
-        return f"'{culprit}' cannot be read as an override: write name=value, lists as [a,b]."
+        return f"'{reason.override}' cannot be read as an override: write name=value, lists as [a,b]."
     cause = (
         str(reason.__cause__ or reason).splitlines()[0]
         if isinstance(reason, ConfigCompositionException)

@@ -113,7 +113,8 @@ def test_dense_network_and_rewinding_point_are_one_trajectory(spec_of: SpecOf) -
         assert point.parents["start"] is not stage
         assert point.key in {need.key for need in plan.needs(stage)}
     assert all(plan.prefix(entry.trained) is None for entry in plan.entries if entry.level > 0)
-    assert all(plan.prefix(stage) is None for stage in plan_of(spec_of, *BASE).stages.values())
+    base = plan_of(spec_of, *BASE)
+    assert all(base.prefix(stage) is None for stage in base.stages.values())
 
 
 def test_what_finished_stages_were_made_from_is_not_made_again(spec_of: SpecOf) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -48,7 +49,7 @@ def test_density_falls_to_exactly_what_was_asked(levels: int, density: float) ->
     for kind in (Geometric, Linear, Cubic):
         falling = [1.0, *values(kind(levels, density))]
         assert len(falling) == levels
-        assert all(later <= earlier for earlier, later in zip(falling, falling[1:], strict=False))
+        assert all(later <= earlier for earlier, later in pairwise(falling))
         assert falling[-1] == pytest.approx(density)
 
 

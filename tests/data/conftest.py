@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from data_samples import write_image
+from tests.data.data_samples import write_image
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from data_samples import config, write_image
+from tests.data.data_samples import config, write_image
 
 from lotto.data.build import build
 from lotto.data.facts import facts, held_out, steps_per_epoch

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from data_samples import config, write_image
+from tests.data.data_samples import config, write_image
 from PIL import Image
 from torch import Tensor
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from data_samples import config, replicates, write_image
+from tests.data.data_samples import config, replicates, write_image
 from PIL import Image
 from torch import Tensor
 from torchvision import transforms

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from data_samples import CONF, config, replicates
+from tests.data.data_samples import CONF, config, replicates
 from sklearn.datasets import load_digits
 
 from lotto.data import vision
@@ -60,7 +60,9 @@ def test_digits_are_all_there_once() -> None:
     found = {split: list(data.evaluation_batches(split, 500)) for split in data.sizes}
     counts = {split: sum(len(y) for _, y in batches) for split, batches in found.items()}
     assert counts == data.sizes == {"train": 1197, "validation": 150, "test": 450}
-    whole = torch.cat([x for batches in found.values() for x, _ in batches]).mul(16).flatten(1)
+    normalised = torch.cat([x for batches in found.values() for x, _ in batches])
+    assert float(normalised.mean()) == pytest.approx(0, abs=1e-3) and float(normalised.std()) == pytest.approx(1, abs=1e-3)
+    whole = normalised.mul(0.3761).add(0.3053).mul(16).round().flatten(1)
     assert sorted(map(tuple, whole.tolist())) == sorted(map(tuple, load_digits().data.tolist()))
 
 

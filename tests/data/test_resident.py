@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from data_samples import TinySet, replicates
+from tests.data.data_samples import TinySet, replicates
 from lightning import LightningModule, Trainer
 from torch import Tensor
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from openlth_samples import lenet, resnet, rewrite, write_run
+from tests.openlth.openlth_samples import lenet, resnet, rewrite, write_run
 
 from lotto.errors import BadRequest
 from lotto.openlth.check import check

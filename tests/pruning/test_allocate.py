@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -24,7 +25,7 @@ def layers(**sizes: list[int]) -> list[Layer]:
 
 def convs(*widths: int) -> list[int]:
     """Weights of 3x3 convolutions between these numbers of channels."""
-    return [9 * fan_in * fan_out for fan_in, fan_out in zip(widths, widths[1:], strict=False)]
+    return [9 * fan_in * fan_out for fan_in, fan_out in pairwise(widths)]
 
 
 LENET = layers(dense=[784 * 300, 300 * 100], output=[1000])
@@ -211,25 +212,70 @@ TEN = layers(dense=[10], output=[10])
 @pytest.mark.parametrize(
     ("attempt", "sentence"),
     [
-        (lambda: Rule("globl", 0.2), "prune.allocation=globl is unknown: choose from layerwise, global, openlth; did you mean global?"),
+        (
+            lambda: Rule("globl", 0.2),
+            "prune.allocation=globl is unknown: choose from layerwise, global, openlth; did you mean global?",
+        ),
         (lambda: Rule("layerwise", 1.0), "prune.rate=1.0 lies outside (0, 1)."),
         (lambda: Rule("global", "abc"), "prune.rate=abc lies outside (0, 1)."),
         (lambda: Rule("layerwise", {"dense": -0.1}), "prune.rate.dense=-0.1 lies outside (0, 1)."),
-        (lambda: Rule("layerwise", {"fc": 0.1}), "prune.rate.fc=0.1 names no kind of layer: choose from dense, conv, output, shortcut."),
-        (lambda: Rule("global", {"dense": 0.2}), "prune.rate={'dense': 0.2} is one rate per kind of layer, but prune.allocation=global lets all layers compete: give one number, e.g. prune.rate=0.2."),
-        (lambda: budgets(TEN, Rule("layerwise", {"dense": 0.2}), Rounds(1)), "prune.rate={'dense': 0.2} gives no rate for kind output, which output0 is: add it, or 0."),
-        (lambda: budgets(TEN, Rule("layerwise", 0.2, ("fc",)), Rounds(1)), "prune.exclude=fc matches neither a kind of layer (dense, conv, output, shortcut) nor a parameter: the parameters are dense0, output0."),
-        (lambda: budgets(TEN, Rule("layerwise", 0.01), Rounds(1)), "Pruning to 1 round(s) more removes no weight: there are more levels than these layers have weights for."),
-        (lambda: budgets(TEN, Rule("layerwise", {"dense": 0, "output": 0}), Removal(0.5)), "Pruning to 0.5 less removes no weight: there are more levels than these layers have weights for."),
-        (lambda: budgets(TEN, Rule("layerwise", {"dense": 0.99, "output": 0.1}), Rounds(1)), "Pruning to 1 round(s) more leaves no weight in dense0: there are more levels than these layers have weights for."),
-        (lambda: budgets(TEN, Rule("layerwise", 0.2, ("output",)), Density(0.4)), "Density 0.4 cannot be met: the layers that are not pruned hold 10 weights alone."),
-        (lambda: budgets([Layer("a", "dense", 10, 4)], Rule("layerwise", 0.2), Density(0.5)), "Density 0.5 cannot be met: fewer weights than that remain."),
-        (lambda: budgets(TEN, Rule("global", 0.2, ("output",)), Density(0.4)), "density 0.4 cannot be met: layers that are not pruned hold 10 weights."),
-        (lambda: budgets(TEN, Rule("global", 0.2, ("output", "dense")), Rounds(1)), "prune.exclude leaves no layer to prune."),
-        (lambda: budgets(TEN, Rule("openlth", 0.2), Density(0.4)), "prune.allocation=openlth prunes a rate per round: choose schedule=geometric without schedule.density."),
-        (lambda: forecast(TEN, Rule("layerwise", {"dense": 0.9, "output": 0.1}), Geometric(4), True), "schedule.levels=4: level 2 cannot be reached. Pruning to 1 round(s) more leaves no weight in dense0: there are more levels than these layers have weights for."),
+        (
+            lambda: Rule("layerwise", {"fc": 0.1}),
+            "prune.rate.fc=0.1 names no kind of layer: choose from dense, conv, output, shortcut.",
+        ),
+        (
+            lambda: Rule("global", {"dense": 0.2}),
+            "prune.rate={'dense': 0.2} is one rate per kind of layer, but prune.allocation=global lets all "
+            "layers compete: give one number, e.g. prune.rate=0.2.",
+        ),
+        (
+            lambda: budgets(TEN, Rule("layerwise", {"dense": 0.2}), Rounds(1)),
+            "prune.rate={'dense': 0.2} gives no rate for kind output, which output0 is: add it, or 0.",
+        ),
+        (
+            lambda: budgets(TEN, Rule("layerwise", 0.2, ("fc",)), Rounds(1)),
+            "prune.exclude=fc matches neither a kind of layer (dense, conv, output, shortcut) nor a parameter: "
+            "the parameters are dense0, output0.",
+        ),
+        (
+            lambda: budgets(TEN, Rule("layerwise", 0.01), Rounds(1)),
+            "Pruning to 1 round(s) more removes no weight: there are more levels than these layers have weights for.",
+        ),
+        (
+            lambda: budgets(TEN, Rule("layerwise", {"dense": 0, "output": 0}), Removal(0.5)),
+            "Pruning to 0.5 less removes no weight: there are more levels than these layers have weights for.",
+        ),
+        (
+            lambda: budgets(TEN, Rule("layerwise", {"dense": 0.99, "output": 0.1}), Rounds(1)),
+            "Pruning to 1 round(s) more leaves no weight in dense0: there are more levels than these layers have weights for.",
+        ),
+        (
+            lambda: budgets(TEN, Rule("layerwise", 0.2, ("output",)), Density(0.4)),
+            "Density 0.4 cannot be met: the layers that are not pruned hold 10 weights alone.",
+        ),
+        (
+            lambda: budgets([Layer("a", "dense", 10, 4)], Rule("layerwise", 0.2), Density(0.5)),
+            "Density 0.5 cannot be met: fewer weights than that remain.",
+        ),
+        (
+            lambda: budgets(TEN, Rule("global", 0.2, ("output",)), Density(0.4)),
+            "density 0.4 cannot be met: layers that are not pruned hold 10 weights.",
+        ),
+        (
+            lambda: budgets(TEN, Rule("global", 0.2, ("output", "dense")), Rounds(1)),
+            "prune.exclude leaves no layer to prune.",
+        ),
+        (
+            lambda: budgets(TEN, Rule("openlth", 0.2), Density(0.4)),
+            "prune.allocation=openlth prunes a rate per round: choose schedule=geometric without schedule.density.",
+        ),
+        (
+            lambda: forecast(TEN, Rule("layerwise", {"dense": 0.9, "output": 0.1}), Geometric(4), True),
+            "schedule.levels=4: level 2 cannot be reached. Pruning to 1 round(s) more leaves no weight in "
+            "dense0: there are more levels than these layers have weights for.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_refusals(attempt: Callable[[], object], sentence: str) -> None:
     with pytest.raises(BadRequest) as refusal:
         attempt()

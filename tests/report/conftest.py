@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from report_examples import simulate
+from tests.report.report_examples import simulate
 
 from lotto.report.meta import ReportMeta
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from report_examples import simulate, without_validation
+from tests.report.report_examples import simulate, without_validation
 
 from lotto.report.columns import COLUMNS, meaning, read_csv, write_csv
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 from PIL import Image
-from report_examples import simulate, small, without_validation
+from tests.report.report_examples import simulate, small, without_validation
 
 from lotto.report.axes import LABEL_SHARE, accuracy_floor, labelled
 from lotto.report.branches import KNOWN, look

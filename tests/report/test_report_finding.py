@@ -6,7 +6,7 @@ import math
 
 import pandas as pd
 import pytest
-from report_examples import small, without_validation
+from tests.report.report_examples import small, without_validation
 
 from lotto.errors import BadRequest
 from lotto.report.finding import find

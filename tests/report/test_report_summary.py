@@ -4,7 +4,7 @@ import math
 
 import pandas as pd
 import pytest
-from report_examples import simulate, small, without_validation
+from tests.report.report_examples import simulate, small, without_validation
 
 from lotto.report.summary import summarise
 

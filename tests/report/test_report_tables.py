@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 
 import pandas as pd
-from report_examples import simulate, small
+from tests.report.report_examples import simulate, small
 
 from lotto.report.finding import find
 from lotto.report.measures import ACCURACY

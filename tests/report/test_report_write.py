@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from report_examples import simulate, without_validation
+from tests.report.report_examples import simulate, without_validation
 
 from lotto.report.columns import read_csv
 from lotto.report.meta import ReportMeta

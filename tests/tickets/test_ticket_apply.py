@@ -6,7 +6,7 @@ import copy
 
 import pytest
 import torch
-from ticket_samples import StoredRun, fresh_model
+from tests.tickets.ticket_samples import StoredRun, fresh_model
 from torch import nn
 from torch.nn import functional as F
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from ticket_samples import StoredRun
+from tests.tickets.ticket_samples import StoredRun
 
 from lotto.errors import BadRequest
 from lotto.ticket_cli import main

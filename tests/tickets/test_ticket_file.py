@@ -13,7 +13,7 @@ import pytest
 import safetensors.torch
 import torch
 from safetensors import safe_open
-from ticket_samples import StoredRun
+from tests.tickets.ticket_samples import StoredRun
 
 from lotto.errors import BadRequest
 from lotto.mask import Mask

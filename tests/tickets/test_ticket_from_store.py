@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from ticket_samples import NETWORK, PRUNING, StoredRun
+from tests.tickets.ticket_samples import NETWORK, PRUNING, StoredRun
 
 from lotto.errors import BadRequest, StageFailed
 from lotto.tickets import from_store

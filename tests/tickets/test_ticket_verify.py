@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from ticket_samples import StoredRun
+from tests.tickets.ticket_samples import StoredRun
 
 from lotto.errors import BadRequest
 from lotto.mask import Mask
