@@ -58,9 +58,10 @@ def report_again(folders: Sequence[Path], stream: IO[str]) -> None:
 
     from lotto.experiment import report_experiment
 
-    found = list(folders) or sorted(path.parent.parent for path in Path("outputs/runs").glob("**/.hydra/config.yaml"))
+    # A run that ended before its first result left no table to make anew.
+    found = list(folders) or sorted(path.parent for path in Path("outputs/runs").glob("**/results.csv"))
     if not found:
-        raise BadRequest("There is no run under outputs/runs: give the folder of one.")
+        raise BadRequest("There is no run with results under outputs/runs: give the folder of one.")
     for folder in found:
         if not (folder / ".hydra" / "config.yaml").is_file():
             raise BadRequest(f"{folder} is not the folder of a run: it holds no .hydra/config.yaml.")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lotto.errors import BadRequest, LottoError
+from lotto.errors import BadRequest, LottoError, StageFailed
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -43,6 +43,8 @@ def main() -> None:
     arguments = sys.argv[1:]
     verb = arguments[0] if arguments and not _is_hydras(arguments[0]) else "run"
     rest = arguments[1:] if arguments and not _is_hydras(arguments[0]) else arguments
+    if verb != "ticket" and _HELP.intersection(rest):
+        verb = "help"
     try:
         status = VERBS[verb](rest) if verb in VERBS else _unknown(verb)
     except LottoError as reason:
@@ -53,9 +55,18 @@ def main() -> None:
         status = 130
     except BrokenPipeError:
         # The reader of a pipe (head, less) has gone: not an error of ours.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         status = 0
+    except OSError as reason:
+        print(f"lotto: {reason}; what was finished is in the store, the same command goes on.", file=sys.stderr)
+        _drop_output()
+        status = 1
     sys.exit(status)
+
+
+def _drop_output() -> None:
+    """What is still to be flushed has nowhere to go; Python would complain of it on its way out."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _is_hydras(argument: str) -> bool:
@@ -77,44 +88,86 @@ def _help(arguments: Sequence[str]) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    if arguments and arguments[0] in ("-h", "--help"):
-        return _help(arguments)
     import hydra
 
-    from lotto.compose import CONF, composed, read_spec, register_resolvers
+    from lotto.compose import CONF, register_resolvers
 
     register_resolvers()
-    sys.argv = [sys.argv[0], *arguments]
     overrides, config_dir, flags = _split(arguments)
-    if not flags:
-        # What Hydra would refuse in paragraphs is refused here in a sentence, before it makes a folder.
-        read_spec(composed(overrides, config_dir))
+    if set(flags) <= _SWEEP:
+        _check_points(overrides, config_dir, sweeps=bool(flags))
+        # Hydra takes overrides before its flags or behind them, not both.
+        arguments = [*flags, *(["--config-dir", config_dir] if config_dir else []), *overrides]
+    sys.argv = [sys.argv[0], *arguments]
     _complete_without_verb()
-    hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(run_job)()
-    return 0
+    # Errors come to main, which answers them in a sentence.
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    sweeps = bool(_SWEEP.intersection(flags))
+    failures: list[LottoError | OSError] = []
+    here = os.getpid()
+
+    def job(config: DictConfig) -> None:
+        try:
+            run_job(config)
+        except (LottoError, OSError) as reason:
+            if os.getpid() != here:
+                raise
+            # Kept from Hydra, which would add paragraphs; and a point of a sweep that fails does not keep the others from running.
+            failures.append(reason)
+            if sweeps:
+                print(f"lotto: {reason}", file=sys.stderr)
+
+    hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(job)()
+    if failures and not sweeps:
+        raise failures[0]
+    return max((getattr(reason, "exit_status", 1) for reason in failures), default=0)
+
+
+_SWEEP = {"-m", "--multirun"}
+
+
+def _check_points(overrides: list[str], config_dir: str | None, sweeps: bool) -> None:
+    """What Hydra would refuse in paragraphs is refused here in a sentence, before it makes a folder."""
+    from lotto.compose import check_run_folder, composed, read_spec
+
+    configs = [composed(point, config_dir) for point in (_points(overrides) if sweeps else [overrides])]
+    for config in configs:
+        read_spec(config)
+    for config in configs[:1]:
+        check_run_folder(config, "sweep" if sweeps else "run")
+
+
+def _points(overrides: list[str]) -> Iterator[list[str]]:
+    """The points of a sweep, which are known beforehand unless a sweeper of another kind chooses them as it goes."""
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import OverrideParseException
+
+    if any(override.startswith("hydra/sweeper=") for override in overrides):
+        return
+    try:
+        parsed = OverridesParser.create().parse_overrides(overrides)
+    except OverrideParseException:
+        yield overrides  # composing will say what cannot be read
+        return
+    for batch in BasicSweeper.split_arguments(parsed, None):
+        yield from (list(point) for point in batch)
 
 
 def run_job(config: DictConfig) -> None:
-    """One job of Hydra's: exits with the contract's status in a single run, raises in a multirun so that the others go on."""
+    """One job of Hydra's.
+
+    Raises:
+        LottoError: it is wrong, or a stage of it failed.
+    """
     from hydra.core.hydra_config import HydraConfig
-    from hydra.types import RunMode
 
     from lotto.api import run_composed
 
     job = HydraConfig.get()
-    try:
-        outcome = run_composed(config, Path(job.runtime.output_dir), list(job.overrides.task), sys.stdout)
-    except LottoError as reason:
-        if job.mode == RunMode.MULTIRUN:
-            raise
-        print(f"lotto: {reason}", file=sys.stderr)
-        raise SystemExit(reason.exit_status) from None
+    outcome = run_composed(config, Path(job.runtime.output_dir), list(job.overrides.task), sys.stdout)
     if outcome.failed:
-        sentence = f"{len(outcome.failed)} stage(s) failed, the others are done: {outcome.failed[0]}"
-        if job.mode == RunMode.MULTIRUN:
-            raise LottoError(sentence)
-        print(f"lotto: {sentence}", file=sys.stderr)
-        raise SystemExit(1)
+        raise StageFailed(f"{len(outcome.failed)} stage(s) failed, the others are done: {outcome.failed[0]}")
 
 
 def _plan(arguments: Sequence[str]) -> int:
@@ -189,6 +242,8 @@ def _complete_without_verb() -> None:
     if len(words) > 2 and words[1] in VERBS:
         os.environ["COMP_LINE"] = " ".join([words[0], *words[2:]])
 
+
+_HELP = {"-h", "--help"}
 
 VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "run": _run,

@@ -38,6 +38,7 @@ from lotto.spec import (
     section,
 )
 from lotto.stage import canonical
+from lotto.writable import check_writable
 
 _PACKAGE = Path(__file__).resolve().parent
 # In a checkout conf/ lies beside the package, in an installed wheel inside it.
@@ -55,6 +56,9 @@ _REQUIRED = (
 def run_id(config: Mapping[str, Any]) -> str:
     """Eight digits that tell this configuration from others of its name: the same request writes into the same folder."""
     request = {name: value for name, value in config.items() if name not in _NOT_THE_RUN}
+    precision = str((config.get("hardware") or {}).get("precision", "32"))
+    if precision != "32":  # of all the hardware's settings the one that changes numbers
+        request["precision"] = precision
     return hashlib.sha256(canonical(request).encode()).hexdigest()[:8]
 
 
@@ -78,7 +82,7 @@ def composed(overrides: Sequence[str], config_dir: str | None = None) -> DictCon
             return compose("config", [*search, *overrides], return_hydra_config=True)
     except (HydraException, OmegaConfBaseException, ValueError) as reason:
         # Answered outside of Hydra's context: what is near a misspelt name is composed anew.
-        raise BadRequest(_sentence(reason, config_dir)) from None
+        raise BadRequest(_sentence(reason, overrides, config_dir)) from None
 
 
 def read_spec(config: DictConfig) -> Spec:
@@ -129,6 +133,15 @@ def read_spec(config: DictConfig) -> Spec:
     for name in plain.keys() - {*_REQUIRED, "controls", "experiment"}:
         raise BadRequest(f"{name}={plain[name]} is no setting of lotto{near(name, _REQUIRED) or '.'}")
     return spec
+
+
+def check_run_folder(config: DictConfig, mode: str) -> None:
+    """Raises BadRequest, before Hydra writes its own notes there, if the folder of the ``run`` or ``sweep`` cannot be written to."""
+    try:
+        folder = Path(config.hydra[mode].dir)
+    except OmegaConfBaseException:
+        return  # made of values that Hydra knows only once it runs
+    check_writable(f"hydra.{mode}.dir", folder)
 
 
 def _plain(config: Any) -> dict[str, Any]:
@@ -204,7 +217,7 @@ def _options(group: str, config_dir: str | None) -> list[str]:
     return sorted(option for option in found if not option.rpartition("/")[2].startswith("_"))
 
 
-def _sentence(reason: Exception, config_dir: str | None) -> str:
+def _sentence(reason: Exception, overrides: Sequence[str], config_dir: str | None) -> str:
     """What Hydra says, in one sentence that names the override and what is near it."""
     text = str(reason)
     if isinstance(reason, MissingConfigException) and reason.missing_cfg_file:
@@ -217,9 +230,14 @@ def _sentence(reason: Exception, config_dir: str | None) -> str:
         return f"{group}={name} is unknown{near(name, options) or '.'} There are {', '.join(options) or 'no options'}."
     if found := re.search(r"Could not override '([^']+)'", text):
         path = found[1].split("@")[0]
-        return f"{path} is no setting of lotto{near(path, tuple(_settings())) or '; lotto list shows what can be composed.'}"
+        settings = tuple(_settings(overrides))
+        return f"{path} is no setting of lotto{near(path, settings) or '; lotto list shows what can be composed.'}"
+    if found := re.search(r"Ambiguous value for argument '([^']+)'", text):
+        return f"{found[1]} gives several values: put -m in front to run them all, or write a list as [a,b]."
     if isinstance(reason, OverrideParseException):
         return f"'{reason.override}' cannot be read as an override: write name=value, lists as [a,b]."
+    if text.startswith("Config group override must be a string or a list"):
+        return "A group is given an option, or a list of them, and none is []: write model=lenet or controls=[]."
     cause = (
         str(reason.__cause__ or reason).splitlines()[0]
         if isinstance(reason, ConfigCompositionException)
@@ -228,8 +246,11 @@ def _sentence(reason: Exception, config_dir: str | None) -> str:
     return f"The configuration cannot be composed: {cause}"
 
 
-def _settings() -> Iterator[str]:
-    """Every group and every setting of the default configuration, dotted."""
+def _settings(overrides: Sequence[str]) -> Iterator[str]:
+    """Every group and every setting, dotted, of the configuration with the options that ``overrides`` choose in lotto's groups."""
+    chosen = [
+        override for override in overrides if (CONF / override.replace("=", "/", 1)).with_suffix(".yaml").is_file()
+    ]
 
     def dotted(value: Any, path: str) -> Iterator[str]:
         yield path
@@ -238,6 +259,6 @@ def _settings() -> Iterator[str]:
                 yield from dotted(inner, f"{path}.{name}")
 
     with initialize_config_dir(config_dir=str(CONF), version_base="1.3", job_name="lotto"):
-        for name, value in _plain(compose("config")).items():
+        for name, value in _plain(compose("config", chosen)).items():
             yield from dotted(value, name)
     yield "experiment"

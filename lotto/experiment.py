@@ -50,6 +50,9 @@ class Outcome:
     seconds: float
 
 
+_NOTE = "run.json"
+
+
 def run_experiment(spec: Spec, folder: Path, overrides: Sequence[str], progress: Progress) -> Outcome:
     """Run what is not stored yet of ``spec`` and write the report into ``folder``.
 
@@ -57,6 +60,7 @@ def run_experiment(spec: Spec, folder: Path, overrides: Sequence[str], progress:
         BadRequest: something about the request is wrong; nothing has been trained.
     """
     started = time.monotonic()
+    _check_hardware(spec)
     store = Store(spec.store)
     plan = Plan.of(spec)
     missing = plan.missing(store.verify)
@@ -80,7 +84,7 @@ def report_experiment(spec: Spec, folder: Path, overrides: Sequence[str]) -> Out
         BadRequest: nothing of it is stored.
     """
     store, plan = Store(spec.store), Plan.of(spec)
-    table = results_table(spec, plan, store, [entry.trained.key for entry in plan.entries])
+    table = results_table(spec, plan, store, _noted(folder))
     if not len(table):
         raise BadRequest(f"store={spec.store} holds no result of the run in {folder}: run it first.")
     tickets = _export(table, store, folder)
@@ -93,7 +97,6 @@ def _run(
     """The sentences of what failed, and the training steps that this process took."""
     from lotto.running.runner import Runner
 
-    _check_hardware(spec)
     store.check_writable()
     _check_functions(spec)
     _check_levels(spec)
@@ -105,21 +108,27 @@ def _run(
 
 
 def _check_hardware(spec: Spec) -> None:
+    if spec.hardware.accelerator != "gpu":
+        return
     import torch
 
-    if spec.hardware.accelerator == "gpu" and not torch.cuda.is_available():
+    if not torch.cuda.is_available():
         raise BadRequest("hardware=gpu asks for a GPU, and PyTorch finds none here: choose hardware=cpu or auto.")
 
 
 def _check_functions(spec: Spec) -> None:
     """An option that the criterion or a control does not take would else be found only after the dense network is trained."""
-    functions = {"prune.criterion": spec.criterion, **{f"controls.{made.name}": made.config for made in spec.controls}}
+    functions = {
+        "train.optimizer": spec.train.optimizer,
+        "prune.criterion": spec.criterion,
+        **{f"controls.{made.name}": made.config for made in spec.controls},
+    }
     for field, config in functions.items():
         options = dict(config)
         function = imported(f"{field}._target_", options.pop("_target_"))
         try:
             inspect.signature(function).bind_partial(None, **options)
-        except TypeError as reason:
+        except (TypeError, ValueError) as reason:
             raise BadRequest(f"{field} cannot be set up: {config['_target_']} has {reason}.") from None
 
 
@@ -135,11 +144,18 @@ def _check_levels(spec: Spec) -> None:
         forecast(layers, spec.rule, spec.schedule, spec.iterative)
 
 
+def _noted(folder: Path) -> list[str]:
+    """The rows that were stored before the run of this folder began."""
+    try:
+        return list(json.loads((folder / _NOTE).read_text())["cached"])
+    except (OSError, ValueError, KeyError):
+        return []
+
+
 def _begin(folder: Path, cached: list[str]) -> list[str]:
     """Note which rows were stored before the run began; a run that was killed and is started again keeps the first note."""
-    note = folder / "run.json"
     try:
-        earlier = json.loads(note.read_text())
+        earlier = json.loads((folder / _NOTE).read_text())
         if not earlier["finished"]:
             return [key for key in earlier["cached"] if key in set(cached)]
     except (OSError, ValueError, KeyError):
@@ -154,7 +170,7 @@ def _finish(folder: Path, cached: Sequence[str]) -> None:
 
 def _write_note(folder: Path, cached: Sequence[str], finished: bool) -> None:
     try:
-        write_aside(folder / "run.json", json.dumps({"cached": list(cached), "finished": finished}, indent=1).encode())
+        write_aside(folder / _NOTE, json.dumps({"cached": list(cached), "finished": finished}, indent=1).encode())
     except OSError as reason:
         raise BadRequest(
             f"hydra.run.dir={folder} cannot be written to ({reason.strerror}): name a folder that can."

@@ -95,6 +95,8 @@ class Recipe:
         parents = {"ticket": ticket}
         if control.needs_weights:
             parents["weights"] = self.rewinding_point()
+            # The state belongs to the weights of the rewinding point: a control that keeps them keeps it as its ticket does.
+            fields["optimizer_state"] = self.spec.rewind.optimizer
         return Stage("control", fields, parents)
 
     def _network(self) -> dict[str, Any]:

@@ -93,12 +93,7 @@ def _rewind(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple[
             if _is_statistic(name)
         }
     tensors = {f"weights/{name}": tensor for name, tensor in weights.items()} | _mask_tensors(mask)
-    if fields["optimizer_state"] == "follow":
-        for path, slot in under(parents["weights"], "optimizer/").items():
-            name = path.partition("/")[2]
-            masked = name in mask and slot.shape == mask[name].shape
-            tensors[f"optimizer/{path}"] = slot * mask[name].to(slot.dtype) if masked else slot
-    return tensors, _counts(mask)
+    return tensors | _followed(fields, parents, mask), _counts(mask)
 
 
 def _control(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple[Tensors, dict[str, Any]]:
@@ -120,9 +115,19 @@ def _control(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple
     options = dict(fields["control"])
     start = get_method(options.pop("_target_"))(origin, **options)
     weights = start.mask.apply(start.weights)
-    return {f"weights/{name}": tensor for name, tensor in weights.items()} | _mask_tensors(start.mask), _counts(
-        start.mask
-    )
+    tensors = {f"weights/{name}": tensor for name, tensor in weights.items()} | _mask_tensors(start.mask)
+    return tensors | _followed(fields, parents, start.mask), _counts(start.mask)
+
+
+def _followed(fields: Mapping[str, Any], parents: Mapping[str, Tensors], mask: Mask) -> Tensors:
+    """The masked optimizer state of the parent ``weights``, if it is to follow them: pruned weights must not move through it."""
+    followed: Tensors = {}
+    if fields.get("optimizer_state") == "follow":
+        for path, slot in under(parents["weights"], "optimizer/").items():
+            name = path.partition("/")[2]
+            masked = name in mask and slot.shape == mask[name].shape
+            followed[f"optimizer/{path}"] = slot * mask[name].to(slot.dtype) if masked else slot
+    return followed
 
 
 def _is_statistic(name: str) -> bool:

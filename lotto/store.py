@@ -20,8 +20,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lotto.errors import BadRequest, StageFailed
+from lotto.errors import StageFailed
 from lotto.stage import canonical
+from lotto.writable import check_writable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,15 +49,7 @@ class Store:
 
     def check_writable(self) -> None:
         """Raises BadRequest, before anything is trained, if artifacts could not be written here."""
-        probe = self.root / f".probe-{uuid.uuid4().hex}"
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            probe.write_bytes(b"")
-            probe.unlink()
-        except OSError as reason:
-            raise BadRequest(
-                f"store={self.root} cannot be written to ({reason.strerror}): name a folder that can."
-            ) from None
+        check_writable("store", self.root)
 
     def has(self, key: str) -> bool:
         """Whether a whole artifact lies there: its record is sound and its files have their sizes. Contents: see ``verify``."""
@@ -233,7 +226,7 @@ def _scratch_digest(state: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> 
     digest = hashlib.sha256(canonical(state).encode())
     for name in sorted(tensors):
         digest.update(name.encode())
-        digest.update(tensors[name].detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        digest.update(tensors[name].detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

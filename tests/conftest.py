@@ -27,3 +27,12 @@ def spec_of() -> Callable[..., Spec]:
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes longer than training a small network: for tests that look at something else."""
+    import lotto.report.write
+
+    monkeypatch.setattr(lotto.report.write, "accuracy_figure", lambda *given: ())
+    monkeypatch.setattr(lotto.report.write, "early_stop_figure", lambda *given: ())

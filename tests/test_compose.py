@@ -134,6 +134,26 @@ def test_refusals(overrides: list[str], fragment: str) -> None:
     assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        (
+            "+controls.reinit.scale=2",
+            "controls.reinit cannot be set up: lotto.controls.reinit.make has got an unexpected",
+        ),
+        ("+prune.criterion.power=2", "prune.criterion cannot be set up: lotto.pruning.magnitude.scores has got an"),
+        ("controls.shuffle._target_=lotto.none", "controls.shuffle._target_=lotto.none is no function"),
+    ],
+)
+def test_an_option_that_nothing_takes_is_refused_before_training(override: str, sentence: str) -> None:
+    from lotto.experiment import _check_functions
+
+    _check_functions(read_spec(composed([])))
+    with pytest.raises(BadRequest) as refusal:
+        _check_functions(read_spec(composed([override])))
+    assert sentence in str(refusal.value)
+
+
 def test_a_users_own_folder_is_searched(tmp_path: Path) -> None:
     (tmp_path / "schedule").mkdir()
     (tmp_path / "schedule" / "short.yaml").write_text("_target_: lotto.schedule.Geometric\nlevels: 2\n")
@@ -160,7 +180,8 @@ def test_run_folder_is_the_requests() -> None:
     assert id_of("seed=0", "train.lr=1.2e-3") == request
     assert id_of("store=/elsewhere", "hardware=cpu", "name=other") == request
     others = [
-        id_of(other) for other in ("seed=1", "replicates=4", "train.lr=0.1", "controls=[reinit]", "rewind.at=1it")
+        id_of(other)
+        for other in ("seed=1", "replicates=4", "train.lr=0.1", "controls=[reinit]", "hardware.precision=bf16")
     ]
     assert len({request, *others}) == 6
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
@@ -229,6 +229,7 @@ def test_lengths_are_read_in_steps() -> None:
     assert (dropped.train.steps_per_epoch, dropped.train.steps) == (19, 62)
 
 
+@settings(max_examples=15)
 @given(st.integers(-(10**9), 10**9), st.integers(1, 1000))
 def test_any_seed_and_any_number_of_replicates_will_do(seed: int, replicates: int) -> None:
     spec = read(changed(changed(DEFAULT, "seed", seed), "replicates", replicates))

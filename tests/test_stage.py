@@ -36,12 +36,12 @@ def test_keys_of_the_main_job_are_pinned(spec_of: Callable[..., Spec]) -> None:
     assert kinds == ["init", "train", "prune", "rewind", "train", "control", "train"]
     assert [stage.key[:12] for stage in plan.stages.values()] == [
         "0da19b9177d6",
-        "6bbf60ba1048",
-        "2b5836644af4",
-        "5f0c4e81b8da",
-        "aef76acd7f8c",
-        "16e38baebb56",
-        "c67809ff67a2",
+        "3818cb9ffd10",
+        "b02306f436df",
+        "13886973caf4",
+        "f677fe9a8eca",
+        "5a4c2e70fb48",
+        "56c68b88160c",
     ]
 
 

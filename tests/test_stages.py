@@ -31,15 +31,24 @@ def init(replicate: int = 0, seed: int = 0) -> Stage:
     return Stage("init", {**NETWORK, "seed": seed, "replicate": replicate})
 
 
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """One store for all: artifacts are immutable."""
+    return Store(tmp_path_factory.mktemp("store"))
+
+
 def run(stage: Stage, store: Store) -> dict[str, Tensor]:
-    tensors, result = run_stage(stage, store)
-    store.publish(stage.key, {**stage.description, "result": result}, tensors)
+    if not store.has(stage.key):
+        tensors, result = run_stage(stage, store)
+        store.publish(stage.key, {**stage.description, "result": result}, tensors)
     return store.tensors(stage.key)
 
 
 def trained(store: Store, stop: int) -> Stage:
     """A stand-in for training: other numbers everywhere, and momentum."""
     stage = Stage("train", {**NETWORK, "seed": 0, "replicate": 0, "stop": stop}, {"start": init()})
+    if store.has(stage.key):
+        return stage
     generator = torch.Generator().manual_seed(stop)
     shapes = state_of(model_of(NETWORK))
     weights = {
@@ -102,7 +111,7 @@ def test_prune_keeps_the_largest_of_every_layer_and_goes_on_from_a_mask(store: S
     assert result["layers"]["fc.weight"] == [6, 24]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def ancestors(store: Store) -> tuple[Stage, Stage, Mask]:
     """The rewinding point, the mask's stage, and the mask."""
     run(init(), store)

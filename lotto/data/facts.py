@@ -47,6 +47,9 @@ def facts(config: Mapping[str, Any]) -> Facts:
         given, test = listing.train, listing.test
         shape, classes = _found_shape(config, listing), len(listing.classes)
         identity["listing"] = listing.digest()
+    split_seed = config.get("split_seed", 0)
+    if not isinstance(split_seed, int) or isinstance(split_seed, bool):
+        raise BadRequest(f"data.split_seed={split_seed} is not a whole number.")
     validation = held_out("validation", config.get("validation", 0), given)
     return Facts(given - validation, validation, test, shape, classes, identity)
 

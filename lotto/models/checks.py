@@ -25,7 +25,7 @@ def near(value: object, allowed: Collection[object]) -> str:
 
 def require_positive(field: str, value: int) -> None:
     """Raise ``BadRequest`` unless the width or count ``value`` is at least 1."""
-    if value < 1:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise BadRequest(f"{field}={value} is not allowed: it is a whole number of at least 1")
 
 

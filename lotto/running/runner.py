@@ -68,6 +68,7 @@ class Runner:
             BadRequest: something about the request shows only now, before anything was trained in vain.
         """
         prepare_device(self.hardware)
+        self._limits([stage for stage in self.missing.values() if stage.kind == "train"])  # may refuse the engine
         whole, owed = self.plan.steps(self.plan.stages.values()), self.plan.steps(self.missing.values())
         self.progress.start(whole, whole - owed)
         locks = Locks(self.store.root)
@@ -104,7 +105,11 @@ class Runner:
         """Train the first stack that no other process is at; wait a moment if there is none."""
         for stack in stacks(ready, self.plan, self._limits(ready), self._recorded):
             wanted = {stage.key for stage in stack.stages if stage.key in self.missing}
-            taken = locks.take(wanted)
+            # The first lock decides whose the stack is: two processes at it at once would each get a part, and other bits.
+            taken = locks.take({min(wanted)})
+            if not taken:
+                continue
+            taken |= locks.take(wanted - taken)
             try:
                 # Another process may have finished some of them before its lock was free.
                 published = {key for key in taken if self.store.verify(key)}
@@ -112,8 +117,7 @@ class Runner:
                     del self.missing[key]
                 if taken - published:
                     self._train(self._part(stack, wanted, taken - published), taken - published)
-                if taken:
-                    return
+                return
             finally:
                 locks.release(taken)
         time.sleep(POLL_SECONDS)

@@ -50,4 +50,6 @@ def network_name(stage: Stage) -> str:
 
 def _signature(stage: Stage, prefix: Stage | None) -> str:
     fields = {name: value for name, value in stage.fields.items() if name not in _OWN}
-    return canonical([fields, prefix.fields["stop"] if prefix else None])
+    # One that starts with optimizer state counts its steps from there, which those beside it would have to do as well.
+    state = stage.parents["start"].fields.get("optimizer_state", "fresh")
+    return canonical([fields, state, prefix.fields["stop"] if prefix else None])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +22,8 @@ from lotto.seeds import Streams
 from lotto.training.lr import factor
 from lotto.training.network import Network, Tensors
 
-EVALUATION_BATCH = 1000
+# Numbers in an evaluation batch: a thousand CIFAR images, twenty of ImageNet's.
+EVALUATION_NUMBERS = 1000 * 3 * 32 * 32
 LONGEST_CHUNK = 200
 
 
@@ -233,7 +235,8 @@ class Fit(lightning.LightningModule):
         replicates = self.network.replicates
         loss = torch.zeros(replicates, dtype=torch.float64, device=self.device)
         correct = torch.zeros(replicates, dtype=torch.float64, device=self.device)
-        for x, y in self.data.evaluation_batches(split, EVALUATION_BATCH):
+        batch = max(1, min(1000, EVALUATION_NUMBERS // math.prod(self.data.input_shape)))
+        for x, y in self.data.evaluation_batches(split, batch):
             logits = self.network.evaluate(tensors, x).float()
             labels = y.expand(replicates, -1)
             losses = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape)
@@ -254,7 +257,10 @@ class Fit(lightning.LightningModule):
         wall = self.wall_before + time.monotonic() - self.started
         live = self.network.tensors()
         _, test = self._measure(live, "test")
-        early = self._measure(self.best, "test")[1] if self.validates else None
+        early = None
+        if self.validates:
+            # Where the last step is the best for all, its weights are the ones just measured.
+            early = test if bool((self.best_step == self.step).all()) else self._measure(self.best, "test")[1]
         rows = self._rows_of_members()
         slots = self._slots()
         return [self._fitted(index, live, slots, rows[index], test, early, wall) for index in range(len(self.members))]

@@ -84,16 +84,21 @@ class Alone(Network):
     def __init__(self, model: nn.Module, states: Sequence[Mapping[str, Tensor]]) -> None:
         super().__init__()
         load_state(model, states[0])
-        self.model = model
+        # Convolutions are faster with channels last; the numbers and their order in an artifact are the same.
+        self._images_last = any(isinstance(module, nn.Conv2d) for module in model.modules())
+        self.model = model.to(memory_format=torch.channels_last) if self._images_last else model
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.model(x[0]).unsqueeze(0)
+        return self.model(self._laid_out(x[0])).unsqueeze(0)
 
     def evaluate(self, tensors: Tensors, x: Tensor) -> Tensor:
         self.model.eval()
-        logits = functional_call(self.model, tensors, (x,)).unsqueeze(0)
+        logits = functional_call(self.model, tensors, (self._laid_out(x),)).unsqueeze(0)
         self.model.train()
         return logits
+
+    def _laid_out(self, x: Tensor) -> Tensor:
+        return x.contiguous(memory_format=torch.channels_last) if self._images_last else x
 
     def tensors(self) -> Tensors:
         return state_of(self.model)

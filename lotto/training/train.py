@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import logging
 import time
@@ -26,6 +27,9 @@ from lotto.store import Store
 from lotto.training.fit import Fit, Fitted, Member, Tensors, chunks
 from lotto.training.network import Alone, Network, Stacked
 from lotto.versions import versions
+
+# Parameters of mallopt(3).
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
 @dataclass(frozen=True)
@@ -190,9 +194,19 @@ def _trainer(hardware: HardwareSpec) -> lightning.Trainer:
     )
 
 
+def _keep_freed_memory() -> None:
+    """Have glibc keep what is freed: by default it maps every large tensor anew, and a convolution's step spends a third on page faults."""
+    threshold, never = 1 << 30, (1 << 31) - 1
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, threshold)
+        mallopt(_M_TRIM_THRESHOLD, never)
+
+
 def prepare_device(hardware: HardwareSpec) -> None:
     """Threads and the treatment of tiny numbers, for the whole process."""
     if hardware.threads:
         torch.set_num_threads(hardware.threads)
+    _keep_freed_memory()
     # Adam's averages of vanishing gradients become denormal, which a CPU computes with many times slower.
     torch.set_flush_denormal(True)

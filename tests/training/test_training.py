@@ -269,3 +269,16 @@ def test_two_masks_of_one_level_differ_between_replicates(tmp_path: Path) -> Non
         tensors = lab.store.tensors(lab.entry(1, replicate=replicate).start.key)
         masks.append(Mask({name: tensor for name, tensor in tensors.items() if name.startswith("mask/")}))
     assert masks[0].remaining == masks[1].remaining and masks[0] != masks[1]
+
+
+def test_optimizer_state_follows_the_rewound_weights_of_the_ticket_and_of_its_controls(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, "rewind.at=30it", "rewind.optimizer=follow", "controls=[shuffle,reinit]", "train/optimizer=sgd")
+    assert not lab.run().failed
+    point = lab.store.tensors(lab.entry(1).start.parents["weights"].key)
+    for branch in ("ticket", "shuffle"):
+        start = lab.store.tensors(lab.entry(1, branch).start.key)
+        slot = "optimizer/momentum_buffer/fc.weight"
+        assert torch.equal(start[slot], point[slot] * start["mask/fc.weight"])
+        assert bool((start[slot] != 0).any())
+    fresh = lab.store.tensors(lab.entry(1, "reinit").start.key)
+    assert not any(name.startswith("optimizer/") for name in fresh)
