@@ -86,8 +86,14 @@ def _show(outcome: Outcome, stream: IO[str]) -> None:
     print(file=stream)
     for name, paths in places.items():
         for path in paths:
-            print(f"{name:<8} {path}", file=stream)
+            print(f"{name:<8} {_from_here(path)}", file=stream)
     print(f"{outcome.steps:,} training steps run in {outcome.seconds:.0f} s", file=stream, flush=True)
+
+
+def _from_here(path: Path) -> Path:
+    """The path as one would type it here."""
+    absolute = path.resolve()
+    return absolute.relative_to(Path.cwd()) if absolute.is_relative_to(Path.cwd()) else path
 
 
 def _stdout() -> IO[str]:

@@ -19,7 +19,7 @@ from lotto.pruning.allocate import Layer, forecast
 from lotto.report.aside import write_aside
 from lotto.results import results_table
 from lotto.spec import Spec
-from lotto.stage import Stage, canonical
+from lotto.stage import Stage, canonical, stack_name
 from lotto.store import Store
 from lotto.versions import versions
 
@@ -66,6 +66,7 @@ def run_experiment(spec: Spec, folder: Path, overrides: Sequence[str], progress:
     missing = plan.missing(store.verify)
     cached = _begin(folder, [entry.trained.key for entry in plan.entries if entry.trained.key not in missing])
     failed, steps = _run(spec, plan, missing, store, progress) if missing else ({}, 0)
+    _tidy(plan, store)
     table = results_table(spec, plan, store, cached)
     written: Written | None = None
     tickets: tuple[Path, ...] = ()
@@ -105,6 +106,15 @@ def _run(
     )
     runner.load_data()
     return runner.run(), runner.steps
+
+
+def _tidy(plan: Plan, store: Store) -> None:
+    """Remove unfinished work of killed runs that nothing will go on from: whole artifacts lie in its place."""
+    store.discard_abandoned()
+    trained = [key for key, stage in plan.stages.items() if stage.kind == "train" and store.has(key)]
+    for company in {tuple(store.record(key).get("stack", ())) for key in trained}:
+        if all(store.has(key) for key in company):
+            store.discard(stack_name(company))
 
 
 def _check_hardware(spec: Spec) -> None:

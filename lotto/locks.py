@@ -114,6 +114,18 @@ class Locks:
                         os.utime(self._path(key))
 
 
+def signature() -> str:
+    """Names this process, among all that were ever started on machines that share a store."""
+    return f"{socket.gethostname()}~{os.getpid()}~{_started(os.getpid())}"
+
+
+def is_gone(signed: str) -> bool:
+    """Whether the process of a ``signature`` is known to have ended: it was of this machine, and runs no more."""
+    host, _, process = signed.partition("~")
+    pid, _, started = process.partition("~")
+    return host == socket.gethostname() and pid.isdecimal() and str(_started(int(pid))) != started
+
+
 def _started(pid: int) -> str | None:
     """When process ``pid`` of this machine was started, None if there is none: a number that is used again is another process."""
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -33,6 +33,11 @@ NEUTRAL: dict[str, Any] = {
 def canonical(value: Any) -> str:
     """Canonical JSON: sorted names, no spaces, shortest form of every float that reads back to the same bits."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def stack_name(keys: Sequence[str]) -> str:
+    """The name of the unfinished work of stages that are trained together."""
+    return hashlib.sha256("/".join(keys).encode()).hexdigest()[:40]
 
 
 def significant(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lotto.errors import StageFailed
+from lotto.locks import is_gone, signature
 from lotto.stage import canonical
 from lotto.writable import check_writable
 
@@ -107,7 +108,7 @@ class Store:
         """
         from safetensors.torch import save_file
 
-        aside = self.root / "work" / f"{key}-{uuid.uuid4().hex}"
+        aside = self.root / "work" / f"{key}-{uuid.uuid4().hex}-{signature()}"
         with self._writing(aside):
             aside.mkdir(parents=True)
             save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, aside / TENSORS)
@@ -173,6 +174,12 @@ class Store:
     def discard(self, name: str) -> None:
         """Remove unfinished work."""
         shutil.rmtree(self.scratch(name), ignore_errors=True)
+
+    def discard_abandoned(self) -> None:
+        """Remove what processes that were killed were publishing."""
+        for folder in (self.root / "work").glob("*-*-*~*"):
+            if is_gone(folder.name.split("-", 2)[2]):
+                shutil.rmtree(folder, ignore_errors=True)
 
     def artifacts(self) -> Iterator[str]:
         """Keys of all whole artifacts."""

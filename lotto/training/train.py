@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import logging
+import signal
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,7 @@ from lotto.errors import StageFailed
 from lotto.mask import Mask
 from lotto.models.anatomy import counts
 from lotto.spec import HardwareSpec
-from lotto.stage import Stage
+from lotto.stage import Stage, stack_name
 from lotto.stages import mask_in, model_of, streams_of, under
 from lotto.store import Store
 from lotto.training.fit import Fit, Fitted, Member, Tensors, chunks
@@ -47,7 +48,7 @@ class Stack:
     @property
     def name(self) -> str:
         """Names the stack's unfinished work; the same stages in the same order go on from it."""
-        return hashlib.sha256("/".join(stage.key for stage in self.stages).encode()).hexdigest()[:40]
+        return stack_name([stage.key for stage in self.stages])
 
     @property
     def first(self) -> int:
@@ -105,7 +106,7 @@ def train_stack(
         advance,
     )
     steps = chunks(stack.first, stack.recipe["stop"], stack.recipe["evaluate_every"])
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), _interruptible():
         _trainer(hardware).fit(fit, DataLoader(steps, batch_size=None))  # type: ignore[arg-type]
     weights = sum(counts(model).values())
     record = {
@@ -124,6 +125,19 @@ def train_stack(
             _publish(stage, member, fitted, weights, record, store)
     store.discard(stack.name)
     return failures
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Lightning answers an interrupt by ending the process without a word; here it stays the interrupt that it was."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as ended:
+        if not isinstance(ended.__context__, KeyboardInterrupt):
+            raise
+        signal.signal(signal.SIGINT, handler)
+        raise KeyboardInterrupt from None
 
 
 def _member(stage: Stage, prefix: Stage | None, store: Store) -> Member:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.data.data_samples import config, write_image
 
 from lotto.data.build import build
 from lotto.data.facts import facts, held_out, steps_per_epoch
 from lotto.errors import BadRequest
+from tests.data.data_samples import config, write_image
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.data.data_samples import config, write_image
 from PIL import Image
 from torch import Tensor
 
@@ -17,6 +16,7 @@ from lotto.data import decode
 from lotto.data.base import ResidentData
 from lotto.data.build import build
 from lotto.errors import BadRequest
+from tests.data.data_samples import config, write_image
 
 PLAIN = {"_target_": "lotto.data.normalise.Scale", "by": 1}
 

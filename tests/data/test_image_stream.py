@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.data.data_samples import config, replicates, write_image
 from PIL import Image
 from torch import Tensor
 from torchvision import transforms
@@ -21,6 +20,7 @@ from lotto.data.image_stream import StreamedData
 from lotto.data.images import fit, read_image
 from lotto.data.views import RandomView
 from lotto.errors import BadRequest
+from tests.data.data_samples import config, replicates, write_image
 
 PLAIN = {"_target_": "lotto.data.normalise.Scale", "by": 1}
 

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.data.data_samples import CONF, config, replicates
 from sklearn.datasets import load_digits
 
 from lotto.data import vision
 from lotto.data.build import build
 from lotto.data.facts import facts
 from lotto.errors import BadRequest
+from tests.data.data_samples import CONF, config, replicates
 
 NAMED = {
     "digits": (1197, 150, 450, (1, 8, 8), 10),
@@ -61,7 +61,9 @@ def test_digits_are_all_there_once() -> None:
     counts = {split: sum(len(y) for _, y in batches) for split, batches in found.items()}
     assert counts == data.sizes == {"train": 1197, "validation": 150, "test": 450}
     normalised = torch.cat([x for batches in found.values() for x, _ in batches])
-    assert float(normalised.mean()) == pytest.approx(0, abs=1e-3) and float(normalised.std()) == pytest.approx(1, abs=1e-3)
+    assert float(normalised.mean()) == pytest.approx(0, abs=1e-3) and float(normalised.std()) == pytest.approx(
+        1, abs=1e-3
+    )
     whole = normalised.mul(0.3761).add(0.3053).mul(16).round().flatten(1)
     assert sorted(map(tuple, whole.tolist())) == sorted(map(tuple, load_digits().data.tolist()))
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 import torch
-from tests.data.data_samples import TinySet, replicates
 from lightning import LightningModule, Trainer
 from torch import Tensor
 
 from lotto.data.augment import HorizontalFlip, PadCrop
 from lotto.data.normalise import Scale
 from lotto.errors import BadRequest
+from tests.data.data_samples import TinySet, replicates
 
 AUGMENT = (HorizontalFlip(), PadCrop(2))
 

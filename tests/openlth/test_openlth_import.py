@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.openlth.openlth_samples import lenet, resnet, rewrite, write_run
 
 from lotto.errors import BadRequest
 from lotto.openlth.check import check
@@ -17,6 +16,7 @@ from lotto.openlth.load import Replicate
 from lotto.ticket_cli import main
 from lotto.tickets import load_ticket, save_ticket, verify
 from lotto.tickets.bits import same_bits
+from tests.openlth.openlth_samples import lenet, resnet, rewrite, write_run
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tests.report.report_examples import simulate
 
 from lotto.report.meta import ReportMeta
+from tests.report.report_examples import simulate
 
 
 @pytest.fixture(scope="session")

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from tests.report.report_examples import simulate, without_validation
 
 from lotto.report.columns import COLUMNS, meaning, read_csv, write_csv
+from tests.report.report_examples import simulate, without_validation
 
 
 def bits(table: pd.DataFrame) -> dict[str, list[bytes]]:

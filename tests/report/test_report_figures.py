@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 from PIL import Image
-from tests.report.report_examples import simulate, small, without_validation
 
 from lotto.report.axes import LABEL_SHARE, accuracy_floor, labelled
 from lotto.report.branches import KNOWN, look
 from lotto.report.figures import accuracy_figure, draw_accuracy, draw_early_stop, early_stop_figure, render
+from tests.report.report_examples import simulate, small, without_validation
 
 
 def test_both_figures_are_written_and_not_blank(tmp_path: Path) -> None:

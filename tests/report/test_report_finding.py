@@ -6,10 +6,10 @@ import math
 
 import pandas as pd
 import pytest
-from tests.report.report_examples import small, without_validation
 
 from lotto.errors import BadRequest
 from lotto.report.finding import find
+from tests.report.report_examples import small, without_validation
 
 T2, T4 = 4.302653, 2.776445
 

@@ -4,9 +4,9 @@ import math
 
 import pandas as pd
 import pytest
-from tests.report.report_examples import simulate, small, without_validation
 
 from lotto.report.summary import summarise
+from tests.report.report_examples import simulate, small, without_validation
 
 
 def test_mean_spread_and_n_by_hand() -> None:

@@ -3,11 +3,11 @@ from __future__ import annotations
 import io
 
 import pandas as pd
-from tests.report.report_examples import simulate, small
 
 from lotto.report.finding import find
 from lotto.report.measures import ACCURACY
 from lotto.report.tables import level_rows, markdown_table, print_table
+from tests.report.report_examples import simulate, small
 
 CONTROLS = ("reinit", "shuffle", "random", "reinit_from_ticket", "prune_at_init", "noise")
 

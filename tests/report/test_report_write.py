@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tests.report.report_examples import simulate, without_validation
 
 from lotto.report.columns import read_csv
 from lotto.report.meta import ReportMeta
 from lotto.report.write import Written, write_report
+from tests.report.report_examples import simulate, without_validation
 
 HOSTILE = "<script>alert(1)</script>\"'&`|*"
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from tests.tickets.ticket_samples import StoredRun, store_run
 
 

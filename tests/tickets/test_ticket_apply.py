@@ -6,7 +6,6 @@ import copy
 
 import pytest
 import torch
-from tests.tickets.ticket_samples import StoredRun, fresh_model
 from torch import nn
 from torch.nn import functional as F
 
@@ -15,6 +14,7 @@ from lotto.mask import Mask
 from lotto.tickets import Ticket, from_store
 from lotto.tickets.bits import same_bits
 from lotto.training.network import state_of
+from tests.tickets.ticket_samples import StoredRun, fresh_model
 
 
 def plain_network(hidden: int = 5) -> nn.Module:

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.tickets.ticket_samples import StoredRun
 
 from lotto.errors import BadRequest
 from lotto.ticket_cli import main
 from lotto.tickets import load_ticket
+from tests.tickets.ticket_samples import StoredRun
 
 COLUMNS = ("experiment", "method", "criterion", "branch", "replicate", "level", "key", "sample")
 

@@ -13,7 +13,6 @@ import pytest
 import safetensors.torch
 import torch
 from safetensors import safe_open
-from tests.tickets.ticket_samples import StoredRun
 
 from lotto.errors import BadRequest
 from lotto.mask import Mask
@@ -21,6 +20,7 @@ from lotto.tickets import Ticket, from_store, load_ticket, save_ticket
 from lotto.tickets import file as ticket_file
 from lotto.tickets.bits import same_bits
 from lotto.tickets.metadata import FIELDS
+from tests.tickets.ticket_samples import StoredRun
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.tickets.ticket_samples import NETWORK, PRUNING, StoredRun
 
 from lotto.errors import BadRequest, StageFailed
 from lotto.tickets import from_store
+from tests.tickets.ticket_samples import NETWORK, PRUNING, StoredRun
 
 
 def test_a_start_and_what_was_trained_from_it_give_the_same_ticket(stored: StoredRun) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from tests.tickets.ticket_samples import StoredRun
 
 from lotto.errors import BadRequest
 from lotto.mask import Mask
@@ -16,6 +15,7 @@ from lotto.store import Store
 from lotto.tickets import Ticket, from_store, save_ticket, verify
 from lotto.tickets import file as ticket_file
 from lotto.tickets.trust import is_ours
+from tests.tickets.ticket_samples import StoredRun
 
 
 @pytest.fixture

@@ -13,7 +13,14 @@ from lotto.plan import Plan
 from lotto.running.progress import QuietProgress
 from lotto.store import Store
 
-TINY = ("model.plan=[20,12]", "train.steps=60it", "train.evaluate_every=15it", "replicates=1", "schedule.levels=2", "controls=[]")
+TINY = (
+    "model.plan=[20,12]",
+    "train.steps=60it",
+    "train.evaluate_every=15it",
+    "replicates=1",
+    "schedule.levels=2",
+    "controls=[]",
+)
 
 
 class Lab:

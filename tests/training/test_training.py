@@ -86,7 +86,9 @@ def test_finetuning_holds_the_last_learning_rate_and_starts_from_trained_weights
         rates.append(self.optimizer.param_groups[0]["lr"])
 
     monkeypatch.setattr(fit_module.Fit, "_update", noted)
-    lab = Lab(tmp_path, "rewind=finetune", "rewind.at=40it", "train/lr_schedule=step", "train.lr_schedule.milestones=[50it]")
+    lab = Lab(
+        tmp_path, "rewind=finetune", "rewind.at=40it", "train/lr_schedule=step", "train.lr_schedule.milestones=[50it]"
+    )
     lab.run()
     assert rates[60:] == pytest.approx([0.00012] * 20)
     start, trained = lab.store.tensors(lab.entry(1).start.key), lab.trained(0)
@@ -99,7 +101,11 @@ def test_pruned_weights_stay_zero_under_momentum_and_weight_decay(tmp_path: Path
     lab.run()
     mask = lab.store.tensors(lab.entry(2).start.key)
     trained = lab.trained(2)
-    pruned = {name: trained[name][mask[name.replace("weights/", "mask/")] == 0] for name in trained if "fc" in name and name.endswith("weight")}
+    pruned = {
+        name: trained[name][mask[name.replace("weights/", "mask/")] == 0]
+        for name in trained
+        if "fc" in name and name.endswith("weight")
+    }
     assert sum(map(len, pruned.values())) > 500
     assert all(bool((values == 0).all()) for values in pruned.values())
     assert all(bool((trained[name] != 0).any()) for name in pruned)
@@ -151,7 +157,11 @@ def test_reported_accuracy_is_that_of_the_stored_weights(tmp_path: Path) -> None
         tensors = lab.store.tensors(row.key)
         load_state(model, {name.removeprefix("weights/"): tensor for name, tensor in tensors.items()})
         assert float((model.eval()(x).argmax(1) == y).double().mean()) == pytest.approx(row.test_accuracy, abs=1e-12)
-        alive = sum(int((tensors[f"weights/{name}"] != 0).sum()) for name in dict(model.named_parameters()) if name.endswith("weight"))
+        alive = sum(
+            int((tensors[f"weights/{name}"] != 0).sum())
+            for name in dict(model.named_parameters())
+            if name.endswith("weight")
+        )
         assert alive == row.weights_remaining
 
 
@@ -206,7 +216,11 @@ NOISY_BASE = ("train.steps=60it", "train.evaluate_every=15it", "replicates=1", "
 def test_resuming_inside_a_training_gives_the_same_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: str
 ) -> None:
-    base, extra = (NOISY_BASE, NOISY) if network == "noisy" else (("replicates=2", "model.plan=[20,12]", *NOISY_BASE[:2], *NOISY_BASE[3:]), ())
+    base, extra = (
+        (NOISY_BASE, NOISY)
+        if network == "noisy"
+        else (("replicates=2", "model.plan=[20,12]", *NOISY_BASE[:2], *NOISY_BASE[3:]), ())
+    )
     whole = Lab(tmp_path / "whole", *extra, base=base)
     expected = whole.run().table
     broken = Lab(tmp_path / "broken", "hardware.checkpoint_every=0", *extra, base=base)
