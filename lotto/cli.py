@@ -38,9 +38,10 @@ Exit status: 0 done; 1 a stage failed, others went on; 2 the request is wrong, n
 
 def main() -> None:
     """Entry point of the ``lotto`` command."""
-    # Must be said before PyTorch is loaded. Threads that spin while they wait for each other are the faster ones on an idle machine by
-    # a few percent, and slower by a factor of twenty where another process wants one of their cores.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
+        # Must be said before PyTorch is loaded: for how long a thread spins while it waits for another. Measured with 15 stacked LeNets on
+        # two cores: 2,070 steps/s against 2,240 by default on an idle machine, 1,180 against 210 where another process wants one core.
+        os.environ["GOMP_SPINCOUNT"] = "3000"
     # A user's own classes (model._target_=my_package.Net) are looked for where the command is given.
     sys.path.insert(0, str(Path.cwd()))
     arguments = sys.argv[1:]

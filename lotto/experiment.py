@@ -72,7 +72,7 @@ def run_experiment(spec: Spec, folder: Path, overrides: Sequence[str], progress:
     tickets: tuple[Path, ...] = ()
     if len(table):
         tickets = _export(table, store, folder)
-        written = _report(spec, table, tickets, folder, overrides, steps, plan, time.monotonic() - started)
+        written = _report(spec, table, tickets, folder, overrides, steps, plan, time.monotonic() - started, steps > 0)
     if not failed:
         _finish(folder, cached)
     return Outcome(table, written, tickets, tuple(failed.values()), steps, time.monotonic() - started)
@@ -89,7 +89,7 @@ def report_experiment(spec: Spec, folder: Path, overrides: Sequence[str]) -> Out
     if not len(table):
         raise BadRequest(f"store={spec.store} holds no result of the run in {folder}: run it first.")
     tickets = _export(table, store, folder)
-    return Outcome(table, _report(spec, table, tickets, folder, overrides, 0, plan, 0.0), tickets, (), 0, 0.0)
+    return Outcome(table, _report(spec, table, tickets, folder, overrides, 0, plan, 0.0, True), tickets, (), 0, 0.0)
 
 
 def _run(
@@ -215,6 +215,7 @@ def _report(
     steps: int,
     plan: Plan,
     seconds: float,
+    anew: bool,
 ) -> Written:
     from lotto.report.meta import ReportMeta
     from lotto.report.write import write_report
@@ -237,7 +238,7 @@ def _report(
         wall_seconds=seconds,
     )
     try:
-        return write_report(table, meta, folder)
+        return write_report(table, meta, folder, anew=anew)
     except OSError as reason:
         raise StageFailed(
             f"The report could not be written to {folder} ({reason.strerror}); the results are in {spec.store}: run again."

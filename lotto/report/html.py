@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from html import escape
+from pathlib import Path
 
 import pandas as pd
 
@@ -16,6 +18,11 @@ from lotto.report.measures import EARLY_STOP_STEP, Measure
 from lotto.report.meta import ReportMeta
 from lotto.report.style import CSS
 from lotto.report.tables import MARKED, level_rows, note
+from lotto.versions import versions
+
+# The page's own note of the table it was written from, in its first lines.
+TABLE = "lotto-table"
+HEAD_CHARACTERS = 1000
 
 # The browser itself then refuses whatever would be fetched or run.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -44,9 +51,25 @@ def html_report(table: pd.DataFrame, meta: ReportMeta, finding: Finding) -> str:
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<meta name="{TABLE}" content="{digest(table, finding.measure)}">\n'
         f"<title>{escape(meta.experiment)}</title>\n<style>{CSS}</style>\n</head>\n"
         f"<body>\n{content}\n</body>\n</html>\n"
     )
+
+
+def digest(table: pd.DataFrame, measure: Measure) -> str:
+    """Tells the page of this table from pages of others; whether a row was trained now or read from the store is no matter."""
+    rows = table.drop(columns="cached").map(cell).to_csv(index=False)
+    return hashlib.sha256(f"{versions()['lotto']}\n{measure.column}\n{rows}".encode()).hexdigest()
+
+
+def shows(page: Path, table: pd.DataFrame, measure: Measure) -> bool:
+    """Whether ``page`` is there and was written from this table."""
+    try:
+        with page.open() as file:
+            return f'content="{digest(table, measure)}"' in file.read(HEAD_CHARACTERS)
+    except OSError:
+        return False
 
 
 def _unbroken(text: str) -> str:

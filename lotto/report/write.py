@@ -11,7 +11,7 @@ from lotto.report.aside import write_aside
 from lotto.report.columns import write_csv
 from lotto.report.figures import accuracy_figure, early_stop_figure
 from lotto.report.finding import Finding, find
-from lotto.report.html import html_report
+from lotto.report.html import html_report, shows
 from lotto.report.markdown import markdown_report
 from lotto.report.measures import ACCURACY
 from lotto.report.meta import ReportMeta
@@ -28,17 +28,23 @@ class Written:
     finding: Finding
 
 
-def write_report(table: pd.DataFrame, meta: ReportMeta, folder: Path, measure: str = ACCURACY.column) -> Written:
+def write_report(
+    table: pd.DataFrame, meta: ReportMeta, folder: Path, measure: str = ACCURACY.column, anew: bool = True
+) -> Written:
     """Write ``results.csv``, ``figures/``, ``report.md`` and ``report.html`` into ``folder``, each whole or not at all.
 
     ``table`` holds the contract's columns, the tickets of one experiment, method and criterion, and at least one row;
     ``measure`` is the accuracy that the finding is about. Raises ``ValueError`` where the table is otherwise,
     ``BadRequest`` for a measure that is no accuracy. The pages come last, so that they never name a file that is not
-    there.
+    there. Unless ``anew``, pages and figures that were written from the same table are left as they are.
     """
     _require_one_search(table)
     csv = write_csv(table, folder / "results.csv")
     finding = find(table, measure)
+    markdown, html = folder / "report.md", folder / "report.html"
+    present = tuple(sorted((folder / "figures").glob("*.*")))
+    if not anew and present and markdown.exists() and shows(html, table, finding.measure):
+        return Written(csv, markdown, html, present, finding)
     figures = (
         *accuracy_figure(table, folder / "figures" / "accuracy", measure),
         *early_stop_figure(table, folder / "figures" / "early_stop"),
@@ -46,8 +52,8 @@ def write_report(table: pd.DataFrame, meta: ReportMeta, folder: Path, measure: s
     relative = [path.relative_to(folder) for path in figures]
     return Written(
         csv=csv,
-        markdown=write_aside(folder / "report.md", markdown_report(table, meta, finding, relative).encode()),
-        html=write_aside(folder / "report.html", html_report(table, meta, finding).encode()),
+        markdown=write_aside(markdown, markdown_report(table, meta, finding, relative).encode()),
+        html=write_aside(html, html_report(table, meta, finding).encode()),
         figures=figures,
         finding=finding,
     )
