@@ -15,6 +15,9 @@ from lotto.training.network import load_state
 from tests.training.lab import Lab, untimed
 
 
+pytestmark = pytest.mark.usefixtures("without_figures")
+
+
 def test_stacked_and_alone_agree(tmp_path: Path) -> None:
     options = ("replicates=3", "controls=[reinit]")
     stacked, alone = Lab(tmp_path / "stacked", *options), Lab(tmp_path / "alone", *options, "engine=alone")
