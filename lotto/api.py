@@ -30,7 +30,9 @@ def run(overrides: Sequence[str] = (), quiet: bool = True) -> pd.DataFrame:
         StageFailed: a stage failed; the others are stored, and the same call goes on from there.
     """
     config = composed(overrides)
-    outcome = run_composed(config, Path(config.hydra.run.dir), overrides, None if quiet else _stdout())
+    folder = Path(config.hydra.run.dir)
+    outcome = run_composed(config, folder, overrides, None if quiet else _stdout())
+    _note_request(config, folder, overrides)
     if outcome.failed:
         raise StageFailed(outcome.failed[0])
     return outcome.table
@@ -46,6 +48,17 @@ def run_composed(config: DictConfig, folder: Path, overrides: Sequence[str], str
     if stream and outcome.written:
         _show(outcome, stream)
     return outcome
+
+
+def _note_request(config: DictConfig, folder: Path, overrides: Sequence[str]) -> None:
+    """Keep the request where Hydra keeps it for the command line, so that the run's report can be made again."""
+    from omegaconf import OmegaConf
+
+    notes = folder / ".hydra"
+    notes.mkdir(parents=True, exist_ok=True)
+    own = OmegaConf.masked_copy(config, [str(name) for name in config if name != "hydra"])
+    OmegaConf.save(own, notes / "config.yaml", resolve=True)
+    OmegaConf.save(OmegaConf.create(list(overrides)), notes / "overrides.yaml")
 
 
 def report_again(folders: Sequence[Path], stream: IO[str]) -> None:

@@ -60,7 +60,7 @@ def main() -> None:
     except BrokenPipeError:
         # The reader of a pipe (head, less) has gone: not an error of ours.
         _drop_output()
-        status = 0
+        status = 0 if verb not in ("run", "ticket") else 1
     except OSError as reason:
         print(f"lotto: {reason}; what was finished is in the store, the same command goes on.", file=sys.stderr)
         _drop_output()

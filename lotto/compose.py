@@ -123,6 +123,8 @@ def read_spec(config: DictConfig) -> Spec:
         controls=tuple(
             ControlSpec.read(name, control)
             for name, control in section("controls", plain.get("controls") or {}, ()).items()
+            # An experiment may set something of a control that the request then leaves out.
+            if not (isinstance(control, Mapping) and "_target_" not in control)
         ),
         hardware=HardwareSpec.read(plain["hardware"]),
         store=_text("store", plain["store"]),

@@ -73,8 +73,7 @@ def run_experiment(spec: Spec, folder: Path, overrides: Sequence[str], progress:
     if len(table):
         tickets = _export(table, store, folder)
         written = _report(spec, table, tickets, folder, overrides, steps, plan, time.monotonic() - started, steps > 0)
-    if not failed:
-        _finish(folder, cached)
+    _finish(folder, cached)
     return Outcome(table, written, tickets, tuple(failed.values()), steps, time.monotonic() - started)
 
 
@@ -188,10 +187,12 @@ def _write_note(folder: Path, cached: Sequence[str], finished: bool) -> None:
 
 
 def _export(table: pd.DataFrame, store: Store, folder: Path) -> tuple[Path, ...]:
-    """The ticket file of the finding: replicate 0 at the smallest density that matches, or at the last level if none does."""
+    """The ticket file of the finding: the first replicate at the smallest density that matches, or the last level if none does."""
     from lotto.report.finding import find
 
-    tickets = table[(table["branch"] == "ticket") & (table["replicate"] == table["replicate"].min())]
+    tickets = table[table["branch"] == "ticket"]
+    if tickets.empty:
+        return ()
     level = find(table).level
     row = tickets[tickets["level"] == (tickets["level"].max() if level is None else level)].iloc[0]
     path = folder / "tickets" / f"level{row['level']:02d}-replicate{row['replicate']}-{row['key'][:8]}.safetensors"
@@ -254,7 +255,7 @@ def _hardware_words(spec: Spec) -> str:
 def summary_line(plan: Plan, store: Store) -> str:
     """The contract's last line of ``lotto plan``."""
     missing = plan.missing(store.has)
-    present = sum(key not in missing for key in plan.stages)
+    present = sum(map(store.has, plan.stages))
     return f"{len(plan.stages)} stages, {present} cached, {plan.steps(list(missing.values()))} training steps to run"
 
 

@@ -71,12 +71,14 @@ class Recipe:
     def rewind(self, trained: Stage, mask: Stage) -> Stage:
         """The ticket: the mask and the weights that training goes on from."""
         rewind = self.spec.rewind
-        fields = {"optimizer_state": rewind.optimizer, "batch_norm": rewind.batch_norm}
         weights = self.rewinding_point() if rewind.to == "weights" else trained
         parents = {"weights": weights, "mask": mask}
-        if rewind.batch_norm == "keep" and rewind.to == "weights":
+        batch_norm = rewind.batch_norm
+        if batch_norm == "keep" and weights is not trained:
             parents["trained"] = trained
-        return Stage("rewind", fields, parents)
+        elif batch_norm == "keep":
+            batch_norm = "follow"  # the weights are the trained network's, and so are its statistics
+        return Stage("rewind", {"optimizer_state": self._optimizer_state(), "batch_norm": batch_norm}, parents)
 
     def train(self, start: Stage) -> Stage:
         """A ticket or control trained from the rewinding point to the last step, at the absolute position in the schedule."""
@@ -96,12 +98,17 @@ class Recipe:
         if control.needs_weights:
             parents["weights"] = self.rewinding_point()
             # The state belongs to the weights of the rewinding point: a control that keeps them keeps it as its ticket does.
-            fields["optimizer_state"] = self.spec.rewind.optimizer
+            fields["optimizer_state"] = self._optimizer_state()
         return Stage("control", fields, parents)
 
     def _network(self) -> dict[str, Any]:
         data = self.spec.data
         return {"model": dict(self.spec.model), "input_shape": list(data.input_shape), "classes": data.classes}
+
+    def _optimizer_state(self) -> str:
+        """At initialisation there is no optimizer state to follow."""
+        rewind = self.spec.rewind
+        return "fresh" if rewind.to == "weights" and rewind.at == 0 else rewind.optimizer
 
     def _last_rate(self) -> float | None:
         """Fine-tuning holds the last learning rate of the schedule, as a multiple of the base rate."""

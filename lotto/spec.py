@@ -55,6 +55,11 @@ class TrainSpec:
             raise BadRequest(
                 f"train.optimizer={optimizer} names no optimizer: give train/optimizer=adam|sgd|… or a _target_."
             )
+        for name in ("lr", "weight_decay"):
+            if name in optimizer:
+                raise BadRequest(
+                    f"train.optimizer.{name}={optimizer[name]} would change nothing: give train.{name} instead."
+                )
         return cls(
             steps=steps,
             steps_per_epoch=per_epoch,

@@ -141,15 +141,15 @@ class Runner:
             steps=stack.recipe["stop"] - stack.first,
         )
         try:
-            sentences = train_stack(
+            sentences, steps = train_stack(
                 stack, self.store, self._data_for(stack), self.hardware, self.progress.advance, wanted
             )
-        except BadRequest:
+        except (BadRequest, BrokenPipeError):
             raise
         except Exception as reason:
             self._fail([stage for stage in stack.stages if stage.key in wanted], reason)
             return
-        self.steps += len(stack.stages) * (stack.recipe["stop"] - stack.first)
+        self.steps += steps
         for stage in stack.stages:
             self.missing.pop(stage.key, None)
             if stage.key in wanted and not self.store.has(stage.key):

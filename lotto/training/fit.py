@@ -16,7 +16,7 @@ from hydra.utils import get_class
 from torch import Tensor
 
 from lotto.data.interface import Data
-from lotto.errors import BadRequest
+from lotto.errors import BadRequest, StageFailed
 from lotto.mask import Mask
 from lotto.seeds import Streams
 from lotto.training.lr import factor
@@ -39,6 +39,7 @@ class Member:
         metrics: the evaluations before the first step of this fit, if it goes on from an earlier point.
         best: ``loss``, ``step`` and ``test_accuracy`` of the best of those evaluations.
         wall: the seconds that those steps took.
+        pending: sums of loss and accuracy, and the number of steps, since the last of those evaluations.
     """
 
     name: str
@@ -49,17 +50,23 @@ class Member:
     metrics: list[dict[str, float]] = field(default_factory=list)
     best: Mapping[str, float] | None = None
     wall: float = 0.0
+    pending: tuple[float, float, int] = (0.0, 0.0, 0)
 
 
 @dataclass
 class Fitted:
-    """What a fit made of one member; ``finite`` is false if its loss was not, and then nothing else is to be trusted."""
+    """What a fit made of one member.
+
+    ``finite`` is false if its loss was not, and then nothing else is to be trusted. ``carry`` is what a fit that goes on from its last
+    step must know to come to the same metrics as one that never stopped there.
+    """
 
     state: Tensors
     slots: Tensors
     metrics: list[dict[str, float]]
     results: dict[str, Any]
     finite: bool
+    carry: dict[str, Any]
 
 
 class Checkpoints(Protocol):
@@ -135,9 +142,10 @@ class Fit(lightning.LightningModule):
         self.wall_before = 0.0
         self.started = time.monotonic()
         self._load_slots({name: self._gathered_slot(name) for name in self.members[0].slots})
-        self.random: Tensors | None = {}
         self.finite = torch.ones(len(self.members), dtype=torch.bool, device=self.device)
         self._forget_training_metrics()
+        self._take_up([member.pending for member in self.members])
+        self.trained = 0
         if (kept := self.checkpoints.load()) is not None:
             self._restore(*kept)
         elif not self.members[0].metrics:
@@ -154,30 +162,27 @@ class Fit(lightning.LightningModule):
         first, last = chunk
         if last <= self.step or not self.finite.any():
             return  # done before the checkpoint that this fit goes on from, or nothing left to train
-        self._set_random()
         # The steps come first: they end before another batch is asked for.
         for step, (x, y) in zip(range(first, last), self.batches, strict=False):
             self._update(step, x, y)
         self.step = last
-        if last % self.recipe["evaluate_every"] == 0 or last == self.recipe["stop"]:
+        self.trained += (last - first) * len(self.members)
+        if last % self.recipe["evaluate_every"] == 0:
             self._evaluate()
+        if last == self.recipe["stop"]:
+            self.carry = self._carried()
+            if last % self.recipe["evaluate_every"]:
+                self._evaluate()
         self.finite &= torch.isfinite(self.loss_sum)
         accuracy = float(self.rows[-1]["val_accuracy"].mean()) if self.rows and self.validates else None
         self.advance((last - first) * len(self.members), accuracy)
         if self.checkpoints.due():
             self.checkpoints.save(*self._checkpoint())
 
-    def _set_random(self) -> None:
-        """Before the first step, when nothing but layers draws any more: the state of dropout and the like."""
-        if self.random is None:
-            return
-        if not self.random:
-            torch.manual_seed(self.members[0].streams.number("layers", self.first))
-        else:
-            torch.set_rng_state(self.random["cpu"])
-            if "cuda" in self.random and self.device.type == "cuda":
-                torch.cuda.set_rng_state(self.random["cuda"], self.device)
-        self.random = None
+    def on_train_end(self) -> None:
+        # Here and not after the fit: Lightning then moves the network off its device.
+        self.trained_on = str(self.device)
+        self.outcome = self._fitted_members()
 
     # -- one step ---------------------------------------------------------------------------------------------------------------
 
@@ -185,6 +190,9 @@ class Fit(lightning.LightningModule):
         rate = self.recipe["lr"] * self._factor(step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
+        if self.network.engine == "alone":
+            # Dropout and the like draw by the absolute step, wherever a fit began or was resumed; a stack holds no such layer.
+            torch.manual_seed(self.members[0].streams.number("layers", step))
         logits = self.network(x).float()
         losses = F.cross_entropy(
             logits.flatten(0, 1), y.flatten(), reduction="none", label_smoothing=self.recipe["label_smoothing"]
@@ -221,6 +229,7 @@ class Fit(lightning.LightningModule):
             live = self.network.tensors()
             loss, accuracy = self._measure(live, "validation")
             row |= {"val_loss": loss, "val_accuracy": accuracy}
+            self.finite &= torch.isfinite(loss)
             better = loss < self.best_loss
             self.best_loss = torch.where(better, loss, self.best_loss)
             self.best_step = torch.where(better, self.step, self.best_step)
@@ -236,12 +245,15 @@ class Fit(lightning.LightningModule):
         loss = torch.zeros(replicates, dtype=torch.float64, device=self.device)
         correct = torch.zeros(replicates, dtype=torch.float64, device=self.device)
         batch = max(1, min(1000, EVALUATION_NUMBERS // math.prod(self.data.input_shape)))
-        for x, y in self.data.evaluation_batches(split, batch):
-            logits = self.network.evaluate(tensors, x).float()
-            labels = y.expand(replicates, -1)
-            losses = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape)
-            loss += losses.double().sum(1)
-            correct += (logits.argmax(2) == labels).double().sum(1)
+        with self.trainer.precision_plugin.forward_context():
+            for x, y in self.data.evaluation_batches(split, batch):
+                logits = self.network.evaluate(tensors, x).float()
+                labels = y.expand(replicates, -1)
+                losses = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape)
+                loss += losses.double().sum(1)
+                correct += (logits.argmax(2) == labels).double().sum(1)
+        # Copies that autocast made without gradients must not serve the next step.
+        torch.clear_autocast_cache()
         return loss / self.data.sizes[split], correct / self.data.sizes[split]
 
     def _forget_training_metrics(self) -> None:
@@ -249,10 +261,37 @@ class Fit(lightning.LightningModule):
         self.correct_sum = torch.zeros(len(self.members), device=self.device)
         self.steps_since = 0
 
+    def _take_up(self, pending: list[tuple[float, float, int]]) -> None:
+        """Go on with the sums since the last evaluation of an earlier fit."""
+        self.loss_sum += torch.tensor([loss for loss, _, _ in pending], device=self.device)
+        self.correct_sum += torch.tensor([correct for _, correct, _ in pending], device=self.device)
+        self.steps_since = pending[0][2]
+
+    def _carried(self) -> list[dict[str, Any]]:
+        """For every member the evaluations on the grid, their best, and the sums since: an evaluation off the grid is left out."""
+        early = self._measure(self.best, "test")[1] if self.validates and self.recipe["resumable"] else None
+        made: list[dict[str, Any]] = []
+        for index, member in enumerate(self.members):
+            carry: dict[str, Any] = {
+                "evaluations": len(member.metrics) + len(self.rows),
+                "pending": [float(self.loss_sum[index]), float(self.correct_sum[index]), self.steps_since],
+            }
+            if early is not None:
+                carry["best"] = self._best(index, float(early[index]))
+            made.append(carry if self.recipe["resumable"] else {})
+        return made
+
+    def _best(self, index: int, test_accuracy: float) -> dict[str, float]:
+        """A member's early-stopping step, with the test accuracy that an earlier fit measured if the step lies there."""
+        member, step = self.members[index], int(self.best_step[index])
+        if member.best is not None and step == member.best["step"]:
+            test_accuracy = member.best["test_accuracy"]
+        return {"loss": float(self.best_loss[index]), "step": step, "test_accuracy": test_accuracy}
+
     # -- the end ----------------------------------------------------------------------------------------------------------------
 
     @torch.no_grad()
-    def fitted(self) -> list[Fitted]:
+    def _fitted_members(self) -> list[Fitted]:
         """Every member's weights, metrics and results. The test split is read here: at the early-stopping step and at the end."""
         wall = self.wall_before + time.monotonic() - self.started
         live = self.network.tensors()
@@ -278,14 +317,11 @@ class Fit(lightning.LightningModule):
         member, part = self.members[index], self.network.of_replicate
         results: dict[str, Any] = {"test_accuracy": float(test[index]), "wall_seconds": member.wall + wall}
         if early is not None:
-            step = int(self.best_step[index])
-            carried = member.best is not None and step == member.best["step"]
+            best = self._best(index, float(early[index]))
             results |= {
-                "early_stop_step": step,
-                "val_loss_min": float(self.best_loss[index]),
-                "test_accuracy_early_stop": float(
-                    member.best["test_accuracy"] if carried and member.best else early[index]
-                ),
+                "early_stop_step": best["step"],
+                "val_loss_min": best["loss"],
+                "test_accuracy_early_stop": best["test_accuracy"],
                 "val_accuracy": rows[-1]["val_accuracy"],
             }
         return Fitted(
@@ -296,11 +332,14 @@ class Fit(lightning.LightningModule):
             metrics=[*member.metrics, *rows],
             results=results,
             finite=bool(self.finite[index]),
+            carry=self.carry[index],
         )
 
-    def _rows_of_members(self) -> list[list[dict[str, float]]]:
-        def number(value: Any, index: int) -> float:
-            return value if isinstance(value, int) else float(value[index])
+    def _rows_of_members(self) -> list[list[dict[str, Any]]]:
+        def number(value: Any, index: int) -> float | None:
+            # JSON knows no NaN: null stands for what was not finite.
+            found = value if isinstance(value, int) else float(value[index])
+            return found if math.isfinite(found) else None
 
         return [
             [{name: number(value, index) for name, value in row.items()} for row in self.rows]
@@ -316,6 +355,11 @@ class Fit(lightning.LightningModule):
             for slot, value in self.optimizer.state.get(parameter, {}).items():
                 if isinstance(value, Tensor):
                     slots[f"{slot}/{name}"] = value
+                elif value is not None:
+                    kind = type(self.optimizer).__name__
+                    raise StageFailed(
+                        f"train.optimizer={kind} keeps {slot} as a {type(value).__name__}: only tensors can be stored."
+                    )
         return slots
 
     def _load_slots(self, slots: Tensors) -> None:
@@ -326,16 +370,19 @@ class Fit(lightning.LightningModule):
 
     def _gathered_slot(self, name: str) -> Tensor:
         values = [member.slots[name] for member in self.members]
-        return values[0] if values[0].dim() == 0 else self.network.gather(values)
+        if values[0].dim() > 0:
+            return self.network.gather(values)
+        if any(not torch.equal(value, values[0]) for value in values):
+            raise StageFailed(
+                f"The optimizer's {name} differs between replicates, which cannot be stacked: choose engine=alone."
+            )
+        return values[0]
 
     def _checkpoint(self) -> tuple[Tensors, dict[str, Any]]:
         tensors = {f"live/{name}": tensor for name, tensor in self.network.tensors().items()}
         tensors |= {f"best/{name}": tensor for name, tensor in self.best.items()}
         tensors |= {f"slot/{name}": tensor for name, tensor in self._slots().items()}
         tensors |= {f"own/{name}": getattr(self, name) for name in _OWN}
-        tensors["random/cpu"] = torch.get_rng_state()
-        if self.device.type == "cuda":
-            tensors["random/cuda"] = torch.cuda.get_rng_state(self.device)
         state = {
             "step": self.step,
             "steps_since": self.steps_since,
@@ -355,21 +402,26 @@ class Fit(lightning.LightningModule):
         self._load_slots(under("slot/"))
         for name in _OWN:
             setattr(self, name, tensors[f"own/{name}"].to(self.device))
-        self.random = under("random/")
         self.step, self.steps_since, self.wall_before = state["step"], state["steps_since"], state["wall"]
         rows = state["rows"]
         self.rows = [
             {
-                name: value if name == "step" else torch.tensor([own[place][name] for own in rows], dtype=torch.float64)
+                name: value
+                if name == "step"
+                else torch.tensor([_number(own[place][name]) for own in rows], dtype=torch.float64)
                 for name, value in row.items()
             }
             for place, row in enumerate(rows[0])
         ]
-        self.advance(0, None)
+        self.advance((self.step - self.first) * len(self.members), None)
 
 
 # State of a fit that is neither a weight nor an optimizer slot, kept in its checkpoint.
 _OWN = ("best_loss", "best_step", "finite", "loss_sum", "correct_sum")
+
+
+def _number(stored: float | None) -> float:
+    return math.nan if stored is None else stored
 
 
 def chunks(first: int, stop: int, evaluate_every: int) -> list[tuple[int, int]]:

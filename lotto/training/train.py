@@ -86,11 +86,11 @@ def train_stack(
     hardware: HardwareSpec,
     advance: Callable[[int, float | None], None],
     wanted: set[str],
-) -> list[str]:
+) -> tuple[list[str], int]:
     """Train a stack and publish the artifacts among ``wanted``.
 
     Returns:
-        One sentence for every member whose loss was not finite; these are not published.
+        One sentence for every member whose loss was not finite, which is not published; and the steps taken, by all members together.
     """
     members = [_member(stage, prefix, store) for stage, prefix in zip(stack.stages, stack.prefixes, strict=True)]
     model = model_of(stack.recipe).train().requires_grad_(True)
@@ -112,11 +112,11 @@ def train_stack(
     record = {
         "engine": network.engine,
         "stack": [stage.key for stage in stack.stages],
-        "device": str(fit.device),
+        "device": fit.trained_on,
         "versions": versions(),
     }
     failures = []
-    for stage, member, fitted in zip(stack.stages, members, fit.fitted(), strict=True):
+    for stage, member, fitted in zip(stack.stages, members, fit.outcome, strict=True):
         if not fitted.finite:
             failures.append(
                 f"The loss of {member.name} was not finite: lower train.lr={stage.fields['lr']:g}, or lengthen train.warmup."
@@ -124,7 +124,7 @@ def train_stack(
         elif stage.key in wanted:
             _publish(stage, member, fitted, weights, record, store)
     store.discard(stack.name)
-    return failures
+    return failures, fit.trained
 
 
 @contextmanager
@@ -147,22 +147,17 @@ def _member(stage: Stage, prefix: Stage | None, store: Store) -> Member:
     if prefix is None:
         return Member(name, streams_of(stage.fields), under(origin, "weights/"), mask, under(origin, "optimizer/"))
     point, result = store.tensors(prefix.key), store.record(prefix.key)["result"]
-    best = None
-    if "early_stop_step" in result:
-        best = {
-            "loss": result["val_loss_min"],
-            "step": result["early_stop_step"],
-            "test_accuracy": result["test_accuracy_early_stop"],
-        }
+    carry = result["carry"]
     return Member(
         name,
         streams_of(stage.fields),
         under(point, "weights/"),
         mask,
         under(point, "optimizer/"),
-        store.metrics(prefix.key),
-        best,
+        store.metrics(prefix.key)[: carry["evaluations"]],
+        carry.get("best"),
         result["wall_seconds"],
+        tuple(carry["pending"]),
     )
 
 
@@ -177,6 +172,7 @@ def _publish(stage: Stage, member: Member, fitted: Fitted, weights: int, record:
     }
     tensors: dict[str, Tensor] = {f"weights/{name}": tensor for name, tensor in fitted.state.items()}
     if stage.fields["resumable"]:
+        result["carry"] = fitted.carry
         tensors |= {f"optimizer/{name}": tensor for name, tensor in fitted.slots.items()}
     store.publish(stage.key, {**stage.description, **record, "result": result}, tensors, fitted.metrics)
 

@@ -12,8 +12,7 @@ import lotto.training.fit as fit_module
 from lotto.mask import Mask
 from lotto.models.build import build
 from lotto.training.network import load_state
-from tests.training.lab import Lab, untimed
-
+from tests.training.lab import TINY, Lab, untimed
 
 pytestmark = pytest.mark.usefixtures("without_figures")
 
@@ -299,3 +298,50 @@ def test_optimizer_state_follows_the_rewound_weights_of_the_ticket_and_of_its_co
         assert bool((start[slot] != 0).any())
     fresh = lab.store.tensors(lab.entry(1, "reinit").start.key)
     assert not any(name.startswith("optimizer/") for name in fresh)
+
+
+def test_a_rewinding_point_off_the_evaluation_grid_leaves_the_training_as_it_was(tmp_path: Path) -> None:
+    for network, base in (("lenet", TINY), ("noisy", (*NOISY_BASE, *NOISY))):
+        whole = Lab(tmp_path / network / "whole", base=base)
+        split = Lab(tmp_path / network / "split", "rewind.at=40it", base=base)
+        whole.run(), split.run()
+        key = whole.entry().trained.key
+        assert key == split.entry().trained.key
+        assert whole.store.metrics(key) == split.store.metrics(key)
+        for name, tensor in whole.trained().items():
+            assert torch.equal(tensor, split.trained()[name]), (network, name)
+
+
+def test_a_diverged_replicate_harms_neither_the_others_nor_the_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = fit_module.Fit._update
+
+    def poisoned(self: fit_module.Fit, step: int, x: torch.Tensor, y: torch.Tensor) -> None:
+        if step == 20:
+            x[0] = float("inf")
+        original(self, step, x, y)
+
+    monkeypatch.setattr(fit_module.Fit, "_update", poisoned)
+    outcome = Lab(tmp_path, "replicates=3", "hardware.checkpoint_every=0").run()
+    assert set(outcome.table["replicate"]) == {1, 2} and set(outcome.table["level"]) == {0, 1}
+    assert outcome.written is not None and outcome.tickets
+
+
+def test_validation_and_test_are_measured_under_the_precision_of_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    original = fit_module.Fit._measure
+
+    def noted(self: fit_module.Fit, tensors: dict, split: str) -> tuple[torch.Tensor, torch.Tensor]:
+        forward = self.network.evaluate
+        self.network.evaluate = lambda *given: (seen.append(torch.is_autocast_enabled("cpu")), forward(*given))[1]
+        try:
+            return original(self, tensors, split)
+        finally:
+            del self.network.evaluate
+
+    monkeypatch.setattr(fit_module.Fit, "_measure", noted)
+    Lab(tmp_path, "hardware=cpu", "hardware.precision=bf16", "schedule.levels=1").run()
+    assert len(seen) >= 6 and all(seen)
