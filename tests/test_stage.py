@@ -36,12 +36,12 @@ def test_keys_of_the_main_job_are_pinned(spec_of: Callable[..., Spec]) -> None:
     assert kinds == ["init", "train", "prune", "rewind", "train", "control", "train"]
     assert [stage.key[:12] for stage in plan.stages.values()] == [
         "0da19b9177d6",
-        "3818cb9ffd10",
-        "b02306f436df",
-        "13886973caf4",
-        "f677fe9a8eca",
-        "5a4c2e70fb48",
-        "56c68b88160c",
+        "fee18bd44e0f",
+        "43ff03934429",
+        "2e232da7d214",
+        "7ccdb2dfb986",
+        "4e3e4c729ac6",
+        "3a53bd2c562e",
     ]
 
 

@@ -146,6 +146,7 @@ class Fit(lightning.LightningModule):
         self._forget_training_metrics()
         self._take_up([member.pending for member in self.members])
         self.trained = 0
+        self.carry: list[dict[str, Any]] = [{} for _ in self.members]
         if (kept := self.checkpoints.load()) is not None:
             self._restore(*kept)
         elif not self.members[0].metrics:
@@ -176,7 +177,7 @@ class Fit(lightning.LightningModule):
         self.finite &= torch.isfinite(self.loss_sum)
         accuracy = float(self.rows[-1]["val_accuracy"].mean()) if self.rows and self.validates else None
         self.advance((last - first) * len(self.members), accuracy)
-        if self.checkpoints.due():
+        if last < self.recipe["stop"] and self.checkpoints.due():
             self.checkpoints.save(*self._checkpoint())
 
     def on_train_end(self) -> None:

@@ -61,10 +61,10 @@ def test_digits_are_all_there_once() -> None:
     counts = {split: sum(len(y) for _, y in batches) for split, batches in found.items()}
     assert counts == data.sizes == {"train": 1197, "validation": 150, "test": 450}
     normalised = torch.cat([x for batches in found.values() for x, _ in batches])
-    assert float(normalised.mean()) == pytest.approx(0, abs=1e-3) and float(normalised.std()) == pytest.approx(
-        1, abs=1e-3
-    )
-    whole = normalised.mul(0.3761).add(0.3053).mul(16).round().flatten(1)
+    train = torch.cat([x for x, _ in found["train"]])
+    assert float(train.mean()) == pytest.approx(0, abs=1e-3)
+    assert float(train.std()) == pytest.approx(1, abs=1e-3)
+    whole = normalised.mul(0.3763).add(0.3061).mul(16).round().flatten(1)
     assert sorted(map(tuple, whole.tolist())) == sorted(map(tuple, load_digits().data.tolist()))
 
 
