@@ -75,8 +75,8 @@ class Geometric:
 
 
 @dataclass(frozen=True)
-class Linear:
-    """Equal numbers of weights pruned at every level: d_k = 1 - (1 - density) k / (levels - 1)."""
+class _Towards:
+    """A density at the last level, and a path to it."""
 
     levels: int
     density: float
@@ -84,21 +84,19 @@ class Linear:
     def __post_init__(self) -> None:
         _check_levels(self.levels)
         _check_fraction("schedule.density", self.density)
+
+
+@dataclass(frozen=True)
+class Linear(_Towards):
+    """Equal numbers of weights pruned at every level: d_k = 1 - (1 - density) k / (levels - 1)."""
 
     def target(self, level: int, since: int) -> Target:
         return Density(1 - (1 - self.density) * level / (self.levels - 1))
 
 
 @dataclass(frozen=True)
-class Cubic:
+class Cubic(_Towards):
     """Zhu & Gupta (2017), eq. 1 from sparsity 0: d_k = density + (1 - density) (1 - k / (levels - 1)) ** 3."""
-
-    levels: int
-    density: float
-
-    def __post_init__(self) -> None:
-        _check_levels(self.levels)
-        _check_fraction("schedule.density", self.density)
 
     def target(self, level: int, since: int) -> Target:
         return Density(self.density + (1 - self.density) * (1 - level / (self.levels - 1)) ** 3)

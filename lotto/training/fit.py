@@ -6,8 +6,7 @@ import inspect
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import lightning
 import torch
@@ -16,67 +15,15 @@ from hydra.utils import get_class
 from torch import Tensor
 
 from lotto.data.interface import Data
-from lotto.errors import BadRequest, StageFailed
-from lotto.mask import Mask
-from lotto.seeds import Streams
+from lotto.errors import BadRequest
 from lotto.training.lr import factor
+from lotto.training.member import Checkpoints, Fitted, Member
 from lotto.training.network import Network, Tensors
+from lotto.training.slots import gather_slots, read_slots, write_slots
 
 # Numbers in an evaluation batch: a thousand CIFAR images, twenty of ImageNet's.
 EVALUATION_NUMBERS = 1000 * 3 * 32 * 32
 LONGEST_CHUNK = 200
-
-
-@dataclass
-class Member:
-    """One replicate's part of a fit.
-
-    Args:
-        name: what it is called when it fails.
-        state: parameters and buffers to start from; already masked.
-        mask: what remains, or None for a dense network.
-        slots: optimizer state by slot and parameter name, or empty for a fresh one.
-        metrics: the evaluations before the first step of this fit, if it goes on from an earlier point.
-        best: ``loss``, ``step`` and ``test_accuracy`` of the best of those evaluations.
-        wall: the seconds that those steps took.
-        pending: sums of loss and accuracy, and the number of steps, since the last of those evaluations.
-    """
-
-    name: str
-    streams: Streams
-    state: Mapping[str, Tensor]
-    mask: Mask | None = None
-    slots: Mapping[str, Tensor] = field(default_factory=dict)
-    metrics: list[dict[str, float]] = field(default_factory=list)
-    best: Mapping[str, float] | None = None
-    wall: float = 0.0
-    pending: tuple[float, float, int] = (0.0, 0.0, 0)
-
-
-@dataclass
-class Fitted:
-    """What a fit made of one member.
-
-    ``finite`` is false if its loss was not, and then nothing else is to be trusted. ``carry`` is what a fit that goes on from its last
-    step must know to come to the same metrics as one that never stopped there.
-    """
-
-    state: Tensors
-    slots: Tensors
-    metrics: list[dict[str, float]]
-    results: dict[str, Any]
-    finite: bool
-    carry: dict[str, Any]
-
-
-class Checkpoints(Protocol):
-    """Where unfinished work is kept."""
-
-    def load(self) -> tuple[Tensors, dict[str, Any]] | None: ...
-
-    def due(self) -> bool: ...
-
-    def save(self, tensors: Tensors, state: dict[str, Any]) -> None: ...
 
 
 class Fit(lightning.LightningModule):
@@ -141,7 +88,7 @@ class Fit(lightning.LightningModule):
         self.rows: list[dict[str, Any]] = []
         self.wall_before = 0.0
         self.started = time.monotonic()
-        self._load_slots({name: self._gathered_slot(name) for name in self.members[0].slots})
+        self._write_slots(gather_slots([member.slots for member in self.members], self.network))
         self.finite = torch.ones(len(self.members), dtype=torch.bool, device=self.device)
         self._forget_training_metrics()
         self._take_up([member.pending for member in self.members])
@@ -302,7 +249,7 @@ class Fit(lightning.LightningModule):
             # Where the last step is the best for all, its weights are the ones just measured.
             early = test if bool((self.best_step == self.step).all()) else self._measure(self.best, "test")[1]
         rows = self._rows_of_members()
-        slots = self._slots()
+        slots = read_slots(self.optimizer, self.network.trained())
         return [self._fitted(index, live, slots, rows[index], test, early, wall) for index in range(len(self.members))]
 
     def _fitted(
@@ -349,40 +296,15 @@ class Fit(lightning.LightningModule):
 
     # -- optimizer state and checkpoints ----------------------------------------------------------------------------------------
 
-    def _slots(self) -> Tensors:
-        """The optimizer's tensors as ``<slot>/<parameter name>``."""
-        slots: Tensors = {}
-        for name, parameter in self.network.trained().items():
-            for slot, value in self.optimizer.state.get(parameter, {}).items():
-                if isinstance(value, Tensor):
-                    slots[f"{slot}/{name}"] = value
-                elif value is not None:
-                    kind = type(self.optimizer).__name__
-                    raise StageFailed(
-                        f"train.optimizer={kind} keeps {slot} as a {type(value).__name__}: only tensors can be stored."
-                    )
-        return slots
-
-    def _load_slots(self, slots: Tensors) -> None:
-        for name, parameter in self.network.trained().items():
-            state = {path.partition("/")[0]: value for path, value in slots.items() if path.partition("/")[2] == name}
-            if state:
-                self.optimizer.state[parameter] = {slot: value.to(self.device).clone() for slot, value in state.items()}
-
-    def _gathered_slot(self, name: str) -> Tensor:
-        values = [member.slots[name] for member in self.members]
-        if values[0].dim() > 0:
-            return self.network.gather(values)
-        if any(not torch.equal(value, values[0]) for value in values):
-            raise StageFailed(
-                f"The optimizer's {name} differs between replicates, which cannot be stacked: choose engine=alone."
-            )
-        return values[0]
+    def _write_slots(self, slots: Tensors) -> None:
+        write_slots(slots, self.optimizer, self.network.trained(), self.device)
 
     def _checkpoint(self) -> tuple[Tensors, dict[str, Any]]:
         tensors = {f"live/{name}": tensor for name, tensor in self.network.tensors().items()}
         tensors |= {f"best/{name}": tensor for name, tensor in self.best.items()}
-        tensors |= {f"slot/{name}": tensor for name, tensor in self._slots().items()}
+        tensors |= {
+            f"slot/{name}": tensor for name, tensor in read_slots(self.optimizer, self.network.trained()).items()
+        }
         tensors |= {f"own/{name}": getattr(self, name) for name in _OWN}
         state = {
             "step": self.step,
@@ -400,7 +322,7 @@ class Fit(lightning.LightningModule):
         for name, tensor in self.network.tensors().items():
             tensor.copy_(tensors[f"live/{name}"])
         self.best = {name: tensor.to(self.device) for name, tensor in under("best/").items()}
-        self._load_slots(under("slot/"))
+        self._write_slots(under("slot/"))
         for name in _OWN:
             setattr(self, name, tensors[f"own/{name}"].to(self.device))
         self.step, self.steps_since, self.wall_before = state["step"], state["steps_since"], state["wall"]

@@ -25,8 +25,9 @@ from lotto.spec import HardwareSpec
 from lotto.stage import Stage, stack_name
 from lotto.stages import mask_in, model_of, streams_of, under
 from lotto.store import Store
-from lotto.training.fit import Fit, Fitted, Member, Tensors, chunks
-from lotto.training.network import Alone, Network, Stacked
+from lotto.training.fit import Fit, chunks
+from lotto.training.member import Fitted, Member
+from lotto.training.network import Alone, Network, Stacked, Tensors
 from lotto.versions import versions
 
 # Parameters of mallopt(3).

@@ -1,0 +1,61 @@
+"""Optimizer state by name: ``<slot>/<parameter name>``, such as ``exp_avg/fc.weight``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from lotto.errors import StageFailed
+from lotto.training.network import Network, Tensors
+
+
+def read_slots(optimizer: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter]) -> Tensors:
+    """The state of ``optimizer``, not copied.
+
+    Raises:
+        StageFailed: some of it is no tensor, and would be lost in an artifact.
+    """
+    slots: Tensors = {}
+    for name, parameter in parameters.items():
+        for slot, value in optimizer.state.get(parameter, {}).items():
+            if isinstance(value, Tensor):
+                slots[f"{slot}/{name}"] = value
+            elif value is not None:
+                kind = type(optimizer).__name__
+                found = type(value).__name__
+                raise StageFailed(f"train.optimizer={kind} keeps {slot} as a {found}: only tensors can be stored.")
+    return slots
+
+
+def write_slots(
+    slots: Mapping[str, Tensor],
+    optimizer: torch.optim.Optimizer,
+    parameters: Mapping[str, nn.Parameter],
+    device: torch.device,
+) -> None:
+    """Give ``optimizer`` this state, on ``device``."""
+    for name, parameter in parameters.items():
+        state = {path.partition("/")[0]: value for path, value in slots.items() if path.partition("/")[2] == name}
+        if state:
+            optimizer.state[parameter] = {slot: value.to(device).clone() for slot, value in state.items()}
+
+
+def gather_slots(members: Sequence[Mapping[str, Tensor]], network: Network) -> Tensors:
+    """The state of several replicates in the layout of ``network``.
+
+    Raises:
+        StageFailed: they have taken different numbers of steps, which one optimizer cannot tell apart.
+    """
+    return {name: _gathered(name, [slots[name] for slots in members], network) for name in members[0]}
+
+
+def _gathered(name: str, values: list[Tensor], network: Network) -> Tensor:
+    if values[0].dim() > 0:
+        return network.gather(values)
+    if any(not torch.equal(value, values[0]) for value in values):
+        raise StageFailed(
+            f"The optimizer's {name} differs between replicates, which cannot be stacked: choose engine=alone."
+        )
+    return values[0]
