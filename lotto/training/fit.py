@@ -148,9 +148,11 @@ class Fit(lightning.LightningModule):
         loss = losses.mean(1)
         self.optimizer.zero_grad(set_to_none=True)
         self.manual_backward(loss.sum())
-        if self.masked:
-            # With masked gradients and optimizer state that starts masked, pruned weights stay at exactly zero.
-            torch._foreach_mul_([parameter.grad for parameter in self.masked], self.multipliers)  # type: ignore[arg-type,misc]
+        # With masked gradients and optimizer state that starts masked, pruned weights stay at exactly zero. A layer that the forward
+        # pass leaves out has no gradient.
+        reached = [(p.grad, kept) for p, kept in zip(self.masked, self.multipliers, strict=True) if p.grad is not None]
+        if reached:
+            torch._foreach_mul_([gradient for gradient, _ in reached], [kept for _, kept in reached])
         self.optimizer.step()
         # Autocast keeps low-precision copies of the weights until its outermost region ends, which is the whole chunk here.
         torch.clear_autocast_cache()

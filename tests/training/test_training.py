@@ -345,3 +345,23 @@ def test_validation_and_test_are_measured_under_the_precision_of_the_training(
     monkeypatch.setattr(fit_module.Fit, "_measure", noted)
     Lab(tmp_path, "hardware=cpu", "hardware.precision=bf16", "schedule.levels=1").run()
     assert len(seen) >= 6 and all(seen)
+
+
+class HalfUsed(nn.Module):
+    """One of its layers is never called."""
+
+    def __init__(self, classes: int = 10) -> None:
+        super().__init__()
+        self.unused = nn.Linear(64, 8)
+        self.fc = nn.Linear(64, classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(x.flatten(1))
+
+
+def test_a_layer_that_is_never_called_is_pruned_like_any_other(tmp_path: Path) -> None:
+    model = ("model=custom", "model._target_=tests.training.test_training.HalfUsed")
+    lab = Lab(tmp_path, *model, "replicates=2", base=NOISY_BASE)
+    assert not lab.run().failed
+    tensors = lab.trained(1)
+    assert int((tensors["weights/unused.weight"] != 0).sum()) == 512 - round(0.2 * 512)
