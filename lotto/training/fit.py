@@ -88,6 +88,7 @@ class Fit(lightning.LightningModule):
         self.rows: list[dict[str, Any]] = []
         self.wall_before = 0.0
         self.started = time.monotonic()
+        self.times = {"started": time.time()}
         self._write_slots(gather_slots([member.slots for member in self.members], self.network))
         self.finite = torch.ones(len(self.members), dtype=torch.bool, device=self.device)
         self._forget_training_metrics()
@@ -113,6 +114,7 @@ class Fit(lightning.LightningModule):
         # The steps come first: they end before another batch is asked for.
         for step, (x, y) in zip(range(first, last), self.batches, strict=False):
             self._update(step, x, y)
+            self.times.setdefault("first_step", time.time())
         self.step = last
         self.trained += (last - first) * len(self.members)
         if last % self.recipe["evaluate_every"] == 0:
@@ -131,6 +133,7 @@ class Fit(lightning.LightningModule):
         # Here and not after the fit: Lightning then moves the network off its device.
         self.trained_on = str(self.device)
         self.outcome = self._fitted_members()
+        self.times["finished"] = time.time()
 
     # -- one step ---------------------------------------------------------------------------------------------------------------
 

@@ -114,6 +114,7 @@ def train_stack(
         "engine": network.engine,
         "stack": [stage.key for stage in stack.stages],
         "device": fit.trained_on,
+        "times": fit.times,
         "versions": versions(),
     }
     failures = []
