@@ -154,7 +154,7 @@ class HardwareSpec:
         threads = config.pop("threads", None)
         return cls(
             accelerator=_choice("hardware.accelerator", config.pop("accelerator"), ("auto", "cpu", "gpu")),
-            precision=_choice("hardware.precision", str(config.pop("precision")), ("32", "bf16")),
+            precision=_choice("hardware.precision", str(config.pop("precision")), ("32", "bf16", "64")),
             threads=None if threads is None else _whole("hardware.threads", threads, 1),
             deterministic=flag("hardware.deterministic", config.pop("deterministic", False)),
             checkpoint_every=_not_negative("hardware.checkpoint_every", config.pop("checkpoint_every", 60.0)),
@@ -162,7 +162,7 @@ class HardwareSpec:
         )
 
 
-ENGINES = ("auto", "alone", "stacked")
+ENGINES = ("auto", "alone", "stacked", "dense", "sparse")
 
 
 @dataclass(frozen=True)

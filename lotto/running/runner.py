@@ -6,6 +6,7 @@ import json
 import time
 import traceback
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lotto.data.base import ResidentData
@@ -14,14 +15,14 @@ from lotto.data.interface import Data
 from lotto.errors import BadRequest, LottoError
 from lotto.locks import Locks
 from lotto.plan import Plan
-from lotto.running.stacking import network_name, stacks
+from lotto.running.engines import Engines
+from lotto.running.stacking import stacks
 from lotto.running.store_cache import StoreCache
 from lotto.spec import HardwareSpec
 from lotto.stage import Stage, canonical
-from lotto.stages import model_of, run_stage
+from lotto.stages import run_stage
 from lotto.store import Store
-from lotto.training.engine import stack_size
-from lotto.training.train import Stack, prepare_device, train_stack
+from lotto.training.train import Stack, device_kind, prepare_device, train_stack
 from lotto.versions import versions
 
 if TYPE_CHECKING:
@@ -48,13 +49,13 @@ class Runner:
         engine: str,
         progress: Progress,
     ) -> None:
-        self.plan, self.store, self.hardware, self.engine, self.progress = plan, store, hardware, engine, progress
+        self.plan, self.store, self.hardware, self.progress = plan, store, hardware, progress
         self.missing = dict(missing)
         self.failed: dict[str, str] = {}
         self.steps = 0  # trained by this process
         self._data_configs = data
         self._data: dict[str, Data] = {}
-        self._largest: dict[str, int] = {}
+        self._engines = Engines(engine, device_kind(hardware), store, progress.note)
         self._recorded = self._recorded_stacks()
         self._labels = {entry.trained.key: entry for entry in plan.entries}
 
@@ -68,7 +69,9 @@ class Runner:
             BadRequest: something about the request shows only now, before anything was trained in vain.
         """
         prepare_device(self.hardware)
-        self._limits([stage for stage in self.missing.values() if stage.kind == "train"])  # may refuse the engine
+        for stage in self.missing.values():
+            if stage.kind == "train":
+                self._engines.engine(stage)  # may refuse the one asked for
         whole, owed = self.plan.steps(self.plan.stages.values()), self.plan.steps(self.missing.values())
         self.progress.start(whole, whole - owed)
         locks = Locks(self.store.root)
@@ -103,7 +106,7 @@ class Runner:
 
     def _train_some(self, ready: list[Stage], locks: Locks) -> None:
         """Train the first stack that no other process is at; wait a moment if there is none."""
-        for stack in stacks(ready, self.plan, self._limits(ready), self._recorded):
+        for stack in stacks(ready, self.plan, self._engines.rule, self._recorded):
             wanted = {stage.key for stage in stack.stages if stage.key in self.missing}
             # The first lock decides whose the stack is: two processes at it at once would each get a part, and other bits.
             taken = locks.take({min(wanted)})
@@ -130,7 +133,9 @@ class Runner:
         if wanted == mine:
             return stack
         kept = [index for index, stage in enumerate(stack.stages) if stage.key in mine]
-        return Stack(tuple(stack.stages[i] for i in kept), tuple(stack.prefixes[i] for i in kept))
+        return replace(
+            stack, stages=tuple(stack.stages[i] for i in kept), prefixes=tuple(stack.prefixes[i] for i in kept)
+        )
 
     def _train(self, stack: Stack, wanted: set[str]) -> None:
         entries = [self._labels[stage.key] for stage in stack.stages if stage.key in self._labels]
@@ -142,7 +147,13 @@ class Runner:
         )
         try:
             sentences, steps = train_stack(
-                stack, self.store, self._data_for(stack), self.hardware, self.progress.advance, wanted
+                stack,
+                self.store,
+                self._data_for(stack),
+                self.hardware,
+                self._engines.asked,
+                self.progress.advance,
+                wanted,
             )
         except (BadRequest, BrokenPipeError):
             raise
@@ -173,16 +184,6 @@ class Runner:
             path.write_text(json.dumps({"stage": stage.description, "reason": sentence, "traceback": trace}, indent=1))
         except OSError:
             self.failed[stage.key] = sentence  # the disk that failed the stage may fail its note too
-
-    def _limits(self, ready: list[Stage]) -> dict[str, int]:
-        for stage in ready:
-            name = network_name(stage)
-            if name not in self._largest:
-                size, reason = stack_size(model_of(stage.fields), tuple(stage.fields["input_shape"]), self.engine)
-                self._largest[name] = size
-                if reason:
-                    self.progress.note(f"Replicates are trained one after another: {reason}.")
-        return self._largest
 
     def _data_for(self, stack: Stack) -> Data:
         identity = canonical(stack.recipe["data"])

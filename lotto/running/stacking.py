@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from lotto.plan import Plan
 from lotto.stage import Stage, canonical
@@ -13,12 +13,15 @@ _OWN = ("seed", "replicate")
 
 
 def stacks(
-    ready: Iterable[Stage], plan: Plan, largest: Mapping[str, int], recorded: Mapping[str, Sequence[str]]
+    ready: Iterable[Stage],
+    plan: Plan,
+    rule: Callable[[Stage], tuple[int, tuple[str, ...]]],
+    recorded: Mapping[str, Sequence[str]],
 ) -> list[Stack]:
     """Group ready stages, in the plan's order.
 
     Args:
-        largest: how many a stack may hold, by ``network_name``.
+        rule: how many the stack of a stage may hold, and which of its weights are kept as their values.
         recorded: for keys that were trained in a stack before, that stack's keys: what was published from a stack in part, or was
             damaged since, is trained in the same company again and comes to the same bits.
     """
@@ -31,25 +34,20 @@ def stacks(
             if company not in again:
                 again.add(company)
                 members = [plan.stages[key] for key in company]
-                made.append(Stack(tuple(members), tuple(plan.prefix(member) for member in members)))
+                made.append(Stack(tuple(members), tuple(map(plan.prefix, members)), rule(stage)[1]))
             continue
         prefix = plan.prefix(stage)
-        groups.setdefault(_signature(stage, prefix), []).append((stage, prefix))
+        groups.setdefault(_signature(stage, prefix, rule(stage)[1]), []).append((stage, prefix))
     for group in groups.values():
-        size = largest[network_name(group[0][0])]
+        size, sparse = rule(group[0][0])
         for first in range(0, len(group), size):
             part = group[first : first + size]
-            made.append(Stack(tuple(stage for stage, _ in part), tuple(prefix for _, prefix in part)))
+            made.append(Stack(tuple(stage for stage, _ in part), tuple(prefix for _, prefix in part), sparse))
     return made
 
 
-def network_name(stage: Stage) -> str:
-    """Stages of one network and input shape have one name."""
-    return canonical([stage.fields["model"], stage.fields["input_shape"], stage.fields["classes"]])
-
-
-def _signature(stage: Stage, prefix: Stage | None) -> str:
+def _signature(stage: Stage, prefix: Stage | None, sparse: tuple[str, ...]) -> str:
     fields = {name: value for name, value in stage.fields.items() if name not in _OWN}
     # One that starts with optimizer state counts its steps from there, which those beside it would have to do as well.
     state = stage.parents["start"].fields.get("optimizer_state", "fresh")
-    return canonical([fields, state, prefix.fields["stop"] if prefix else None])
+    return canonical([fields, state, prefix.fields["stop"] if prefix else None, sparse])

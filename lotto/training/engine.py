@@ -1,65 +1,187 @@
-"""Which engine trains a stage: a written rule over the network and the number of replicates, never a timing.
+"""Which engine trains a stage: a written rule over the network, its density, the replicates and the kind of device, never a timing.
 
-``stacked`` trains replicates in one fit and is chosen for two or more replicates of a network of dense layers, where a step of one
-replicate leaves the machine idle. Convolutions, batch normalisation and layers that draw random numbers are trained ``alone``: for the
-first it is the faster way on a CPU, for the others a replicate's numbers would depend on the stack it is in.
+``alone`` trains one replicate as a plain module; ``stacked`` trains all of a level in one fit; ``sparse`` does so with the weights of
+sparse linear layers kept as their values. The thresholds below are what ``lotto bench`` measured on two CPU cores:
+
+- Replicates of a network of dense layers are stacked, where a step of one replicate leaves the machine idle. A convolution would become
+  a grouped one, which a CPU computes slower than one replicate after another.
+- A linear layer is trained sparsely on a CPU where at most ``SPARSE_BELOW`` of its weights are left and the dense one is not small.
+
+What cannot be stacked is trained alone, for a reason that the run prints: an optimizer that mixes a tensor's weights, a module that
+``torch.func.vmap`` refuses or computes differently.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
 import torch
-from torch import nn
-from torch.func import functional_call, vmap
-from torch.nn.modules.batchnorm import _NormBase
+from hydra.utils import get_class
+from torch import Tensor, nn, optim
 from torch.nn.modules.conv import _ConvNd
-from torch.nn.modules.dropout import _DropoutNd
 
 from lotto.errors import BadRequest
-from lotto.training.network import state_of
+from lotto.mask import Mask
+from lotto.seeds import Streams
+from lotto.training.member import Member
+from lotto.training.network import Alone, Network, state_of
+from lotto.training.sparse import Sparse
+from lotto.training.stacked import Stacked
 
 # A stack of more costs memory and gains no speed on two cores.
 LARGEST_STACK = 32
+# Density below which a sparse product beats the dense one, and the size of a layer from which that shows.
+SPARSE_BELOW = 0.2
+SMALLEST_SPARSE = 10_000
+
+# These treat every weight by itself, so that a stack's or a sparse layer's weights move as they would alone.
+ELEMENTWISE = (
+    optim.Adadelta, optim.Adagrad, optim.Adam, optim.Adamax, optim.AdamW, optim.ASGD, optim.NAdam, optim.RAdam, optim.RMSprop,
+    optim.Rprop, optim.SGD,
+)  # fmt: skip
 
 
-def reason_alone(model: nn.Module, input_shape: tuple[int, ...]) -> str | None:
-    """Why ``model`` cannot be stacked, or None if it can."""
-    unstackable = (_ConvNd, _NormBase, _DropoutNd, nn.RNNBase)
-    for name, module in model.named_modules():
-        if isinstance(module, unstackable):
-            return f"{name or 'the network'} is a {type(module).__name__}"
-    return _reason_vmap_differs(model, input_shape)
+@dataclass(frozen=True)
+class Engine:
+    """How one network is trained.
+
+    Args:
+        largest: how many replicates a fit may hold.
+        sparse: weights that may be kept as their values.
+        reason: why replicates are trained alone, if that is not what was asked for.
+    """
+
+    largest: int
+    sparse: frozenset[str] = frozenset()
+    reason: str | None = None
 
 
-def stack_size(model: nn.Module, input_shape: tuple[int, ...], engine: str) -> tuple[int, str | None]:
-    """How many replicates one fit may train, and why it is one.
+def engine_for(model: nn.Module, input_shape: tuple[int, ...], optimizer: str, asked: str, device: str) -> Engine:
+    """The rule for one network; ``asked`` is ``engine=``, ``device`` is ``cpu`` or ``cuda``.
 
     Raises:
-        BadRequest: ``engine=stacked`` is asked for and impossible.
+        BadRequest: what is asked for is impossible.
     """
-    if engine == "alone":
-        return 1, None
-    reason = reason_alone(model, input_shape)
-    if reason and engine == "stacked":
-        raise BadRequest(f"engine=stacked is impossible for this network ({reason}): choose engine=auto or alone.")
-    return (1, reason) if reason else (LARGEST_STACK, None)
+    if asked == "alone":
+        return Engine(1)
+    impossible = _mixes(optimizer) or _trial(model, input_shape, Stacked)
+    if impossible and asked in ("stacked", "sparse"):
+        raise BadRequest(
+            f"engine={asked} is impossible for this experiment ({impossible}): choose engine=auto or alone."
+        )
+    if impossible:
+        return Engine(1, reason=impossible)
+    slower = None if asked == "stacked" else _slower_together(model, device)
+    sparse = _may_be_sparse(model, input_shape, asked, device) if asked in ("auto", "sparse") else frozenset()
+    return Engine(1 if slower else LARGEST_STACK, sparse, slower)
+
+
+def sparse_layers(engine: Engine, kept: Mapping[str, Sequence[int]], asked: str) -> tuple[str, ...]:
+    """The weights that a stage keeps as their values.
+
+    Args:
+        kept: for every masked weight how many remain, of how many; empty for a dense network.
+    """
+    return tuple(
+        name
+        for name, (count, total) in kept.items()
+        if name in engine.sparse
+        and count > 0
+        and (asked == "sparse" or (count <= SPARSE_BELOW * total and total >= SMALLEST_SPARSE))
+    )
+
+
+def network_for(model: nn.Module, members: Sequence[Member], sparse: Sequence[str], asked: str) -> Network:
+    """The network that trains ``members``; ``model`` becomes a part of it."""
+    if sparse:
+        return Sparse(model, members, sparse)
+    if len(members) > 1 or asked == "stacked":
+        return Stacked(model, members)
+    return Alone(model, members)
+
+
+def _mixes(optimizer: str) -> str | None:
+    kind = get_class(optimizer)
+    return None if kind in ELEMENTWISE else f"{kind.__name__} may treat the weights of a tensor together"
+
+
+def _slower_together(model: nn.Module, device: str) -> str | None:
+    for name, module in model.named_modules():
+        if isinstance(module, _ConvNd) and device == "cpu":
+            kind = type(module).__name__
+            return f"{name or 'the network'} is a {kind}, which a CPU computes faster for one replicate at a time"
+    return None
+
+
+def _may_be_sparse(model: nn.Module, input_shape: tuple[int, ...], asked: str, device: str) -> frozenset[str]:
+    parameters = dict(model.named_parameters())
+    linear = [f"{name}.weight" for name, module in model.named_modules() if isinstance(module, nn.Linear)]
+    names = [name for name in linear if name in parameters]
+    reason = (
+        f"it is trained on {device}"
+        if device != "cpu"
+        else "this PyTorch is built without MKL"
+        if not torch.backends.mkl.is_available()
+        else "the network has no linear layer"
+        if not names
+        else _trial(model, input_shape, lambda model, members: Sparse(model, members, names))
+    )
+    if reason and asked == "sparse":
+        raise BadRequest(f"engine=sparse is impossible for this experiment ({reason}): choose engine=auto or dense.")
+    return frozenset() if reason else frozenset(names)
 
 
 @torch.no_grad()
-def _reason_vmap_differs(model: nn.Module, input_shape: tuple[int, ...]) -> str | None:
-    """Two replicates, stacked and one by one, on made-up input: they must agree."""
-    own = {name: tensor.detach() for name, tensor in state_of(model).items()}
-    other = {name: tensor * 0.5 if tensor.is_floating_point() else tensor for name, tensor in own.items()}
+def _trial(
+    model: nn.Module, input_shape: tuple[int, ...], kind: Callable[[nn.Module, Sequence[Member]], Network]
+) -> str | None:
+    """Why two replicates on made-up input do not come out of ``kind`` as they do one by one; None if they do.
+
+    Leaves the model with other weights.
+    """
+    members = [_made_up_member(model, replicate) for replicate in range(2)]
     x = torch.linspace(-1, 1, 2 * 3 * torch.Size(input_shape).numel()).view(2, 3, *input_shape)
-    stacked = {name: torch.stack([own[name], other[name]]) for name in own}
     try:
-        together = vmap(lambda tensors, batch: functional_call(model, tensors, (batch,)))(stacked, x)
-        apart = torch.stack(
-            [functional_call(model, tensors, (batch,)) for tensors, batch in zip((own, other), x, strict=True)]
-        )
+        with torch.random.fork_rng(devices=[]):
+            apart = [_answers(Alone(model, [member]), x[n : n + 1], x[0]) for n, member in enumerate(members)]
+            together = _answers(kind(model, members), x, x[0])
     except (RuntimeError, NotImplementedError, ValueError, TypeError) as reason:
         return f"torch.func.vmap refuses it: {str(reason).splitlines()[0]}"
-    return (
-        None
-        if torch.allclose(together, apart, rtol=1e-3, atol=1e-5)
-        else "stacked and alone it computes different values"
+    same = all(
+        _close(tensor[place], own[name][0]) for name, tensor in together.items() for place, own in enumerate(apart)
     )
+    return None if same else "together and one by one it computes different values"
+
+
+def _answers(network: Network, x: Tensor, shared: Tensor) -> dict[str, Tensor]:
+    """Logits in training and in evaluation, and the state after them: ``[R, ...]`` each."""
+    network.begin(0)
+    answers = {" train": network(x)}
+    live = {name: tensor.detach() for name, tensor in network.tensors().items()}
+    answers[" evaluation"] = network.evaluate(live, shared)
+    for name, tensor in live.items():
+        answers[name] = torch.stack([network.of_replicate(name, tensor, place) for place in range(network.replicates)])
+    return answers
+
+
+def _made_up_member(model: nn.Module, replicate: int) -> Member:
+    """Half of the linear weights pruned, and other values for each replicate."""
+    masks = {
+        f"{name}.weight": (torch.arange(module.weight.numel()) % 2 == replicate).view_as(module.weight)
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear)
+    }
+    state = {
+        name: (tensor * (0.5 + 0.5 * replicate) if tensor.is_floating_point() else tensor.clone()).detach()
+        for name, tensor in state_of(model).items()
+    }
+    masks = {name: mask for name, mask in masks.items() if name in state}
+    return Member(
+        "trial", Streams(0, replicate), {n: t * masks[n] if n in masks else t for n, t in state.items()}, Mask(masks)
+    )
+
+
+def _close(one: Tensor, other: Tensor) -> bool:
+    scale = other.abs().max().clamp_min(1e-6) if other.numel() else 1.0
+    return bool(((one - other).abs() <= 1e-3 * scale).all())

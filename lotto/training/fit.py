@@ -19,7 +19,8 @@ from lotto.errors import BadRequest
 from lotto.training.lr import factor
 from lotto.training.member import Checkpoints, Fitted, Member
 from lotto.training.network import Network, Tensors
-from lotto.training.slots import gather_slots, read_slots, write_slots
+from lotto.training.slots import gather_slots, read_slots, slot_of_replicate, write_slots
+from lotto.training.tally import Tally
 
 # Numbers in an evaluation batch: a thousand CIFAR images, twenty of ImageNet's.
 EVALUATION_NUMBERS = 1000 * 3 * 32 * 32
@@ -77,13 +78,14 @@ class Fit(lightning.LightningModule):
         assert isinstance(optimizer, torch.optim.Optimizer)
         self.optimizer = optimizer
         live = self.network.tensors()
-        multipliers = self.network.mask_tensors([member.mask for member in self.members])
+        multipliers = self.network.multipliers(self.members)
         self.masked = [live[name] for name in multipliers]
         self.multipliers = [multiplier.to(self.device) for multiplier in multipliers.values()]
         self.best = {name: tensor.detach().clone() for name, tensor in live.items()} if self.validates else {}
         bests = [member.best or {"loss": float("inf"), "step": -1} for member in self.members]
         self.best_loss = torch.tensor([best["loss"] for best in bests], dtype=torch.float64, device=self.device)
         self.best_step = torch.tensor([best["step"] for best in bests], device=self.device)
+        self.working = torch.float64 if self.recipe["precision"] == "64" else torch.float32
         self.step = self.first
         self.rows: list[dict[str, Any]] = []
         self.wall_before = 0.0
@@ -91,11 +93,12 @@ class Fit(lightning.LightningModule):
         self.times = {"started": time.time()}
         self._write_slots(gather_slots([member.slots for member in self.members], self.network))
         self.finite = torch.ones(len(self.members), dtype=torch.bool, device=self.device)
-        self._forget_training_metrics()
-        self._take_up([member.pending for member in self.members])
+        self.tally = Tally(len(self.members), self.device)
+        self.tally.take_up([member.pending for member in self.members])
         self.trained = 0
         self.carry: list[dict[str, Any]] = [{} for _ in self.members]
-        if (kept := self.checkpoints.load()) is not None:
+        kept = self.checkpoints.load()
+        if kept is not None and kept[1]["layout"] == self.network.layout:
             self._restore(*kept)
         elif not self.members[0].metrics:
             self._evaluate()
@@ -123,7 +126,7 @@ class Fit(lightning.LightningModule):
             self.carry = self._carried()
             if last % self.recipe["evaluate_every"]:
                 self._evaluate()
-        self.finite &= torch.isfinite(self.loss_sum)
+        self.finite &= torch.isfinite(self.tally.loss)
         accuracy = float(self.rows[-1]["val_accuracy"].mean()) if self.rows and self.validates else None
         self.advance((last - first) * len(self.members), accuracy)
         if last < self.recipe["stop"] and self.checkpoints.due():
@@ -141,10 +144,8 @@ class Fit(lightning.LightningModule):
         rate = self.recipe["lr"] * self._factor(step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        if self.network.engine == "alone":
-            # Dropout and the like draw by the absolute step, wherever a fit began or was resumed; a stack holds no such layer.
-            torch.manual_seed(self.members[0].streams.number("layers", step))
-        logits = self.network(x).float()
+        self.network.begin(step)
+        logits = _at_least_single(self.network(x.to(self.working)))
         losses = F.cross_entropy(
             logits.flatten(0, 1), y.flatten(), reduction="none", label_smoothing=self.recipe["label_smoothing"]
         ).view(y.shape)
@@ -160,9 +161,7 @@ class Fit(lightning.LightningModule):
         # Autocast keeps low-precision copies of the weights until its outermost region ends, which is the whole chunk here.
         torch.clear_autocast_cache()
         with torch.no_grad():
-            self.loss_sum += loss.detach()
-            self.correct_sum += (logits.argmax(2) == y).float().mean(1)
-            self.steps_since += 1
+            self.tally.add(loss.detach(), logits.detach(), y)
 
     def _factor(self, step: int) -> float:
         hold = self.recipe["hold"]
@@ -173,11 +172,12 @@ class Fit(lightning.LightningModule):
     @torch.no_grad()
     def _evaluate(self) -> None:
         """Note the metrics of this step, on the device; the first step of least validation loss is the early-stopping step."""
-        steps = max(self.steps_since, 1)
+        tally = self.tally
         row: dict[str, Any] = {"step": self.step}
-        if self.steps_since:
-            row |= {"train_loss": self.loss_sum.double() / steps, "train_accuracy": self.correct_sum.double() / steps}
-        self.finite &= torch.isfinite(self.loss_sum)
+        if tally.steps:
+            tally.count()
+            row |= {"train_loss": tally.loss.double() / tally.steps, "train_accuracy": tally.correct / tally.steps}
+        self.finite &= torch.isfinite(tally.loss)
         if self.validates:
             live = self.network.tensors()
             loss, accuracy = self._measure(live, "validation")
@@ -187,10 +187,9 @@ class Fit(lightning.LightningModule):
             self.best_loss = torch.where(better, loss, self.best_loss)
             self.best_step = torch.where(better, self.step, self.best_step)
             for name, tensor in live.items():
-                shaped = better.view(-1, *[1] * (tensor.dim() - 1)) if self.network.engine == "stacked" else better[0]
-                self.best[name] = torch.where(shaped, tensor.detach(), self.best[name])
+                self.best[name] = self.network.chosen(name, better, tensor.detach(), self.best[name])
         self.rows.append(row)
-        self._forget_training_metrics()
+        tally.forget()
 
     def _measure(self, tensors: Tensors, split: str) -> tuple[Tensor, Tensor]:
         """Mean cross-entropy and accuracy ``[R]``, float64."""
@@ -200,7 +199,7 @@ class Fit(lightning.LightningModule):
         batch = max(1, min(1000, EVALUATION_NUMBERS // math.prod(self.data.input_shape)))
         with self.trainer.precision_plugin.forward_context():
             for x, y in self.data.evaluation_batches(split, batch):
-                logits = self.network.evaluate(tensors, x).float()
+                logits = _at_least_single(self.network.evaluate(tensors, x.to(self.working)))
                 labels = y.expand(replicates, -1)
                 losses = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape)
                 loss += losses.double().sum(1)
@@ -209,17 +208,6 @@ class Fit(lightning.LightningModule):
         torch.clear_autocast_cache()
         return loss / self.data.sizes[split], correct / self.data.sizes[split]
 
-    def _forget_training_metrics(self) -> None:
-        self.loss_sum = torch.zeros(len(self.members), device=self.device)
-        self.correct_sum = torch.zeros(len(self.members), device=self.device)
-        self.steps_since = 0
-
-    def _take_up(self, pending: list[tuple[float, float, int]]) -> None:
-        """Go on with the sums since the last evaluation of an earlier fit."""
-        self.loss_sum += torch.tensor([loss for loss, _, _ in pending], device=self.device)
-        self.correct_sum += torch.tensor([correct for _, correct, _ in pending], device=self.device)
-        self.steps_since = pending[0][2]
-
     def _carried(self) -> list[dict[str, Any]]:
         """For every member the evaluations on the grid, their best, and the sums since: an evaluation off the grid is left out."""
         early = self._measure(self.best, "test")[1] if self.validates and self.recipe["resumable"] else None
@@ -227,7 +215,7 @@ class Fit(lightning.LightningModule):
         for index, member in enumerate(self.members):
             carry: dict[str, Any] = {
                 "evaluations": len(member.metrics) + len(self.rows),
-                "pending": [float(self.loss_sum[index]), float(self.correct_sum[index]), self.steps_since],
+                "pending": list(self.tally.pending(index)),
             }
             if early is not None:
                 carry["best"] = self._best(index, float(early[index]))
@@ -278,10 +266,8 @@ class Fit(lightning.LightningModule):
                 "val_accuracy": rows[-1]["val_accuracy"],
             }
         return Fitted(
-            state={name: part(tensor.detach(), index).clone() for name, tensor in live.items()},
-            slots={
-                name: (tensor if tensor.dim() == 0 else part(tensor, index)).clone() for name, tensor in slots.items()
-            },
+            state={name: part(name, tensor.detach(), index).clone() for name, tensor in live.items()},
+            slots={path: slot_of_replicate(path, slot, self.network, index).clone() for path, slot in slots.items()},
             metrics=[*member.metrics, *rows],
             results=results,
             finite=bool(self.finite[index]),
@@ -310,10 +296,13 @@ class Fit(lightning.LightningModule):
         tensors |= {
             f"slot/{name}": tensor for name, tensor in read_slots(self.optimizer, self.network.trained()).items()
         }
+        self.tally.count()
         tensors |= {f"own/{name}": getattr(self, name) for name in _OWN}
+        tensors |= {"tally/loss": self.tally.loss, "tally/correct": self.tally.correct}
         state = {
+            "layout": self.network.layout,
             "step": self.step,
-            "steps_since": self.steps_since,
+            "tallied": self.tally.steps,
             "rows": self._rows_of_members(),
             "wall": self.wall_before + time.monotonic() - self.started,
         }
@@ -330,7 +319,8 @@ class Fit(lightning.LightningModule):
         self._write_slots(under("slot/"))
         for name in _OWN:
             setattr(self, name, tensors[f"own/{name}"].to(self.device))
-        self.step, self.steps_since, self.wall_before = state["step"], state["steps_since"], state["wall"]
+        self.tally.loss, self.tally.correct = (tensors[f"tally/{name}"].to(self.device) for name in ("loss", "correct"))
+        self.step, self.tally.steps, self.wall_before = state["step"], state["tallied"], state["wall"]
         rows = state["rows"]
         self.rows = [
             {
@@ -345,7 +335,12 @@ class Fit(lightning.LightningModule):
 
 
 # State of a fit that is neither a weight nor an optimizer slot, kept in its checkpoint.
-_OWN = ("best_loss", "best_step", "finite", "loss_sum", "correct_sum")
+_OWN = ("best_loss", "best_step", "finite")
+
+
+def _at_least_single(logits: Tensor) -> Tensor:
+    """Losses are computed in the precision of the weights, not in autocast's."""
+    return logits if logits.dtype == torch.float64 else logits.float()
 
 
 def _number(stored: float | None) -> float:

@@ -1,21 +1,21 @@
-"""One network, or R replicates of it stacked: the same interface, so that training is written once.
+"""One network, or R replicates of it together: the same interface, so that training is written once.
 
-Tensors are named as in the plain module. A network trained alone holds them in their own shape, a stack with a leading dimension R.
+Tensors are named as in the plain module. Each kind of network has a layout of its own: trained alone a tensor has its own shape, in a
+stack a leading dimension R, and of a sparse weight only the kept values are there.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
-from torch.overrides import TorchFunctionMode
+from torch.func import functional_call
 
-from lotto.mask import Mask
+if TYPE_CHECKING:
+    from lotto.training.member import Member
 
 Tensors = dict[str, Tensor]
 
@@ -35,10 +35,23 @@ def load_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
 
 
 class Network(nn.Module):
-    """R replicates under training."""
+    """R replicates under training.
+
+    Attributes:
+        engine: ``alone``, ``stacked`` or ``sparse``, as ``stage.json`` records it.
+        layout: tells layouts apart whose checkpoints cannot be exchanged.
+    """
 
     replicates: int
     engine: str
+
+    @property
+    def layout(self) -> str:
+        return self.engine
+
+    @abstractmethod
+    def begin(self, step: int) -> None:
+        """Dropout and the like draw from the replicate's stream of this absolute step, wherever a fit began or was resumed."""
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
@@ -53,26 +66,36 @@ class Network(nn.Module):
         """The live parameters and buffers, in this network's layout."""
 
     @abstractmethod
-    def gather(self, values: Sequence[Tensor]) -> Tensor:
-        """One tensor for each replicate, brought into this network's layout."""
+    def gather(self, name: str, values: Sequence[Tensor]) -> Tensor:
+        """One tensor for each replicate, in the shape of ``name`` in the plain module, brought into this network's layout."""
 
     @abstractmethod
-    def of_replicate(self, tensor: Tensor, replicate: int) -> Tensor:
-        """A replicate's part of a tensor in this network's layout."""
+    def of_replicate(self, name: str, tensor: Tensor, replicate: int) -> Tensor:
+        """A replicate's part of a tensor in this network's layout, in the shape of ``name`` in the plain module."""
+
+    @abstractmethod
+    def chosen(self, name: str, better: Tensor, new: Tensor, old: Tensor) -> Tensor:
+        """``new`` for the replicates where ``better``, bool ``[R]``, and ``old`` for the others, in this network's layout."""
 
     def trained(self) -> dict[str, nn.Parameter]:
         """The live parameters alone."""
         return {name: tensor for name, tensor in self.tensors().items() if isinstance(tensor, nn.Parameter)}
 
-    def mask_tensors(self, masks: Sequence[Mask | None]) -> Tensors:
-        """Multipliers for the masked parameters, in this network's layout; empty if no replicate has a mask."""
-        names = next((list(mask) for mask in masks if mask is not None), [])
+    def multipliers(self, members: Sequence[Member]) -> Tensors:
+        """What keeps pruned weights at zero, by parameter, in this network's layout; none where nothing is pruned."""
+        pruned = {name for member in members for name, kept in (member.mask or {}).items() if not bool(kept.all())}
         parameters = self.trained()
-        whole = {name: torch.ones_like(self.of_replicate(parameters[name].detach(), 0)) for name in names}
         return {
-            name: self.gather([whole[name] if mask is None else mask[name].to(whole[name]) for mask in masks])
-            for name in names
+            name: self.gather(name, [_multiplier(member, name, parameters[name]) for member in members])
+            for name in parameters
+            if name in pruned
         }
+
+
+def _multiplier(member: Member, name: str, like: Tensor) -> Tensor:
+    if member.mask is None or name not in member.mask:
+        return torch.ones_like(member.state[name], dtype=like.dtype)
+    return member.mask[name].to(like.dtype)
 
 
 class Alone(Network):
@@ -81,12 +104,20 @@ class Alone(Network):
     engine = "alone"
     replicates = 1
 
-    def __init__(self, model: nn.Module, states: Sequence[Mapping[str, Tensor]]) -> None:
+    def __init__(self, model: nn.Module, members: Sequence[Member]) -> None:
         super().__init__()
-        load_state(model, states[0])
+        (member,) = members
+        self._streams = member.streams
+        load_state(model, member.state)
         # Convolutions are faster with channels last; the numbers and their order in an artifact are the same.
         self._images_last = any(isinstance(module, nn.Conv2d) for module in model.modules())
         self.model = model.to(memory_format=torch.channels_last) if self._images_last else model
+
+    def begin(self, step: int) -> None:
+        number = self._streams.number("layers", step)
+        torch.default_generator.manual_seed(number)
+        if torch.cuda.is_initialized():
+            torch.cuda.manual_seed(number)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.model(self._laid_out(x[0])).unsqueeze(0)
@@ -103,68 +134,11 @@ class Alone(Network):
     def tensors(self) -> Tensors:
         return state_of(self.model)
 
-    def gather(self, values: Sequence[Tensor]) -> Tensor:
+    def gather(self, name: str, values: Sequence[Tensor]) -> Tensor:
         return values[0]
 
-    def of_replicate(self, tensor: Tensor, replicate: int) -> Tensor:
+    def of_replicate(self, name: str, tensor: Tensor, replicate: int) -> Tensor:
         return tensor
 
-
-class Stacked(Network):
-    """R replicates side by side: parameters ``[R, ...]``, one forward and one backward for all of them (``torch.func.vmap``)."""
-
-    engine = "stacked"
-
-    def __init__(self, model: nn.Module, states: Sequence[Mapping[str, Tensor]]) -> None:
-        super().__init__()
-        self.replicates = len(states)
-        # Kept out of the module tree: its own tensors are placeholders that must not be trained, moved or counted.
-        self._template = (model,)
-        names = list(state_of(model))
-        trained = dict(model.named_parameters())
-        self._parameter_names = [name for name in names if name in trained]
-        self._buffer_names = [name for name in names if name not in trained]
-        stacked = {name: torch.stack([state[name] for state in states]) for name in names}
-        self.stack = nn.ParameterList([nn.Parameter(stacked[name].clone()) for name in self._parameter_names])
-        for index, name in enumerate(self._buffer_names):
-            self.register_buffer(f"buffer_{index}", stacked[name].clone())
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self._call(self.tensors(), x, 0)
-
-    def evaluate(self, tensors: Tensors, x: Tensor) -> Tensor:
-        self._template[0].eval()
-        logits = self._call(tensors, x, None)
-        self._template[0].train()
-        return logits
-
-    def tensors(self) -> Tensors:
-        parameters = dict(zip(self._parameter_names, self.stack, strict=True))
-        buffers = {name: self.get_buffer(f"buffer_{index}") for index, name in enumerate(self._buffer_names)}
-        return parameters | buffers
-
-    def gather(self, values: Sequence[Tensor]) -> Tensor:
-        return torch.stack(list(values))
-
-    def of_replicate(self, tensor: Tensor, replicate: int) -> Tensor:
-        return tensor[replicate]
-
-    def _call(self, tensors: Tensors, x: Tensor, batch_dim: int | None) -> Tensor:
-        model = self._template[0]
-        with _LinearFromTheLeft():
-            return vmap(lambda own, batch: functional_call(model, own, (batch,)), (0, batch_dim))(tensors, x)
-
-
-class _LinearFromTheLeft(TorchFunctionMode):
-    """Computes ``linear`` as (W x^T)^T. Under vmap the gradient of W then comes in W's own layout, which saves a copy of every
-    weight at every step: a fifth of a stacked LeNet's time. Results agree with the plain product to rounding.
-    """
-
-    def __torch_function__(
-        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        if function is not F.linear or kwargs:
-            return function(*args, **(kwargs or {}))
-        x, weight, *bias = args
-        product = (weight @ x.mT).mT if x.dim() > 1 else weight @ x
-        return product + bias[0] if bias and bias[0] is not None else product
+    def chosen(self, name: str, better: Tensor, new: Tensor, old: Tensor) -> Tensor:
+        return torch.where(better[0], new, old)

@@ -48,14 +48,19 @@ def gather_slots(members: Sequence[Mapping[str, Tensor]], network: Network) -> T
     Raises:
         StageFailed: they have taken different numbers of steps, which one optimizer cannot tell apart.
     """
-    return {name: _gathered(name, [slots[name] for slots in members], network) for name in members[0]}
+    return {path: _gathered(path, [slots[path] for slots in members], network) for path in members[0]}
 
 
-def _gathered(name: str, values: list[Tensor], network: Network) -> Tensor:
+def slot_of_replicate(path: str, slot: Tensor, network: Network, replicate: int) -> Tensor:
+    """A replicate's part of a slot, in the shape that it has for the plain module."""
+    return slot if slot.dim() == 0 else network.of_replicate(path.partition("/")[2], slot, replicate)
+
+
+def _gathered(path: str, values: list[Tensor], network: Network) -> Tensor:
     if values[0].dim() > 0:
-        return network.gather(values)
+        return network.gather(path.partition("/")[2], values)
     if any(not torch.equal(value, values[0]) for value in values):
         raise StageFailed(
-            f"The optimizer's {name} differs between replicates, which cannot be stacked: choose engine=alone."
+            f"The optimizer's {path} differs between replicates, which cannot be stacked: choose engine=alone."
         )
     return values[0]

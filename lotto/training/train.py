@@ -25,11 +25,13 @@ from lotto.spec import HardwareSpec
 from lotto.stage import Stage, stack_name
 from lotto.stages import mask_in, model_of, streams_of, under
 from lotto.store import Store
+from lotto.training.engine import network_for
 from lotto.training.fit import Fit, chunks
 from lotto.training.member import Fitted, Member
-from lotto.training.network import Alone, Network, Stacked, Tensors
+from lotto.training.network import Tensors
 from lotto.versions import versions
 
+_PRECISIONS: dict[str, Any] = {"32": "32-true", "bf16": "bf16-mixed", "64": "64-true"}
 # Parameters of mallopt(3).
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
@@ -40,11 +42,13 @@ class Stack:
 
     Args:
         stages: in a fixed order, which is part of what decides the bits.
-        prefix: for every stage the earlier point of its training to go on from, or None.
+        prefixes: for every stage the earlier point of its training to go on from, or None.
+        sparse: the weights that are kept as their values.
     """
 
     stages: tuple[Stage, ...]
     prefixes: tuple[Stage | None, ...]
+    sparse: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -85,18 +89,23 @@ def train_stack(
     store: Store,
     data: Data,
     hardware: HardwareSpec,
+    engine: str,
     advance: Callable[[int, float | None], None],
     wanted: set[str],
 ) -> tuple[list[str], int]:
     """Train a stack and publish the artifacts among ``wanted``.
+
+    Args:
+        engine: what ``engine=`` asks for.
 
     Returns:
         One sentence for every member whose loss was not finite, which is not published; and the steps taken, by all members together.
     """
     members = [_member(stage, prefix, store) for stage, prefix in zip(stack.stages, stack.prefixes, strict=True)]
     model = model_of(stack.recipe).train().requires_grad_(True)
-    states = [member.state for member in members]
-    network: Network = Stacked(model, states) if len(members) > 1 else Alone(model, states)
+    if stack.recipe["precision"] == "64":
+        model = model.double()
+    network = network_for(model, members, stack.sparse, engine)
     fit = Fit(
         network,
         members,
@@ -112,6 +121,7 @@ def train_stack(
     weights = sum(counts(model).values())
     record = {
         "engine": network.engine,
+        "sparse": list(stack.sparse),
         "stack": [stage.key for stage in stack.stages],
         "device": fit.trained_on,
         "times": fit.times,
@@ -196,7 +206,7 @@ def _trainer(hardware: HardwareSpec) -> lightning.Trainer:
     return lightning.Trainer(
         accelerator=hardware.accelerator,
         devices=1,
-        precision="bf16-mixed" if hardware.precision == "bf16" else "32-true",
+        precision=_PRECISIONS[hardware.precision],
         max_epochs=1,
         deterministic=hardware.deterministic,
         logger=False,
@@ -213,6 +223,11 @@ def _keep_freed_memory() -> None:
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, threshold)
         mallopt(_M_TRIM_THRESHOLD, never)
+
+
+def device_kind(hardware: HardwareSpec) -> str:
+    """``cpu`` or ``cuda``: what the engine's rule asks for."""
+    return "cuda" if hardware.accelerator != "cpu" and torch.cuda.is_available() else "cpu"
 
 
 def prepare_device(hardware: HardwareSpec) -> None:

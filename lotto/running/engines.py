@@ -1,0 +1,53 @@
+"""The engine's rule for the stages of one run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lotto.stage import Stage, canonical
+from lotto.stages import model_of
+from lotto.store import Store
+from lotto.training.engine import Engine, engine_for, sparse_layers
+
+
+class Engines:
+    """Applies the rule once for every network, and tells why replicates are trained alone.
+
+    Args:
+        asked: ``engine=`` of the request.
+        device: ``cpu`` or ``cuda``.
+        note: prints a line.
+    """
+
+    def __init__(self, asked: str, device: str, store: Store, note: Callable[[str], None]) -> None:
+        self.asked = asked
+        self._device, self._store, self._note = device, store, note
+        self._engines: dict[str, Engine] = {}
+        self._kept: dict[str, dict[str, list[int]]] = {}
+        self._told: set[str] = set()
+
+    def engine(self, stage: Stage) -> Engine:
+        """How the network of a train stage is trained.
+
+        Raises:
+            BadRequest: the request asks for what is impossible.
+        """
+        fields = stage.fields
+        optimizer = fields["optimizer"]["_target_"]
+        name = canonical([fields["model"], fields["input_shape"], fields["classes"], optimizer])
+        if name not in self._engines:
+            shape = tuple(fields["input_shape"])
+            engine = engine_for(model_of(fields), shape, optimizer, self.asked, self._device)
+            self._engines[name] = engine
+            if engine.reason and engine.reason not in self._told:
+                self._told.add(engine.reason)
+                self._note(f"Replicates are trained one after another: {engine.reason}.")
+        return self._engines[name]
+
+    def rule(self, stage: Stage) -> tuple[int, tuple[str, ...]]:
+        """How many replicates the fit of a stage may hold, and which weights it keeps as their values. Its parents are stored."""
+        engine = self.engine(stage)
+        start = stage.parents["start"].key
+        if start not in self._kept:
+            self._kept[start] = self._store.record(start)["result"].get("layers", {})
+        return engine.largest, sparse_layers(engine, self._kept[start], self.asked)

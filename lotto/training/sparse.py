@@ -1,0 +1,154 @@
+"""Sparse training: of a sparse linear layer only the kept weights exist, so that work falls with density.
+
+The layers of all replicates are one block-diagonal matrix in compressed rows (CSR). Its values alone are trained: the forward pass is
+a sparse product, a value's gradient is computed at its own position and nowhere else, and the optimizer keeps state for nothing that was
+pruned. Everything else of the network is computed as in a stack.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from lotto.training.network import Tensors
+from lotto.training.stacked import Stacked
+
+if TYPE_CHECKING:
+    from lotto.training.member import Member
+
+
+class Sparse(Stacked):
+    """A stack in which some weights ``[out, in]`` are kept as their values, float ``[n]``: replicate after replicate, row after row.
+
+    Args:
+        sparse: names of those weights; every member has a mask for them.
+    """
+
+    engine = "sparse"
+
+    def __init__(self, model: nn.Module, members: Sequence[Member], sparse: Sequence[str]) -> None:
+        self._patterns = {
+            name: Pattern([member.mask[name].cpu() for member in members if member.mask]) for name in sparse
+        }
+        super().__init__(model, members)
+
+    @property
+    def layout(self) -> str:
+        return " ".join([self.engine, *self._patterns])
+
+    def gather(self, name: str, values: Sequence[Tensor]) -> Tensor:
+        if name not in self._patterns:
+            return super().gather(name, values)
+        return torch.cat([value[kept] for value, kept in zip(values, self._patterns[name].masks, strict=True)])
+
+    def of_replicate(self, name: str, tensor: Tensor, replicate: int) -> Tensor:
+        if name not in self._patterns:
+            return super().of_replicate(name, tensor, replicate)
+        pattern = self._patterns[name]
+        kept = pattern.masks[replicate]
+        return torch.zeros(kept.shape, dtype=tensor.dtype).masked_scatter_(
+            kept, tensor.split(pattern.counts)[replicate]
+        )
+
+    def chosen(self, name: str, better: Tensor, new: Tensor, old: Tensor) -> Tensor:
+        if name not in self._patterns:
+            return super().chosen(name, better, new, old)
+        return torch.where(better[self._patterns[name].owner], new, old)
+
+    def multipliers(self, members: Sequence[Member]) -> Tensors:
+        return {name: kept for name, kept in super().multipliers(members).items() if name not in self._patterns}
+
+    def products(self, tensors: Tensors) -> Mapping[str, Callable[[Tensor, bool], Tensor]]:
+        return {name: pattern.product(tensors[name]) for name, pattern in self._patterns.items()}
+
+    def placeholders(self, tensors: Tensors) -> Tensors:
+        # Anything but the layer's own product would make all of it NaN, which the engine's trial finds.
+        absent = {
+            name: tensors[name].new_full((), torch.nan).expand(self.replicates, *pattern.masks[0].shape)
+            for name, pattern in self._patterns.items()
+        }
+        return tensors | absent
+
+
+class Pattern:
+    """Where R replicates' kept weights of one layer lie in their block-diagonal matrix ``[R * out, R * in]``.
+
+    Args:
+        masks: bool ``[out, in]`` of every replicate.
+    """
+
+    def __init__(self, masks: Sequence[Tensor]) -> None:
+        self.masks = list(masks)
+        self.replicates, (self.out, self.wide) = len(self.masks), self.masks[0].shape
+        replicate, row, column = torch.stack(self.masks).nonzero(as_tuple=True)
+        self.counts = [int(mask.sum()) for mask in self.masks]
+        self.owner = replicate
+        rows, columns = replicate * self.out + row, replicate * self.wide + column
+        self.blocks = Positions(rows, columns, (self.replicates * self.out, self.replicates * self.wide))
+        # All replicates read the same input in an evaluation: their blocks lie below one another.
+        self.below = Positions(rows, column, (self.replicates * self.out, self.wide))
+        self.turned_order = (columns * (self.replicates * self.out) + rows).argsort()
+        self.turned = Positions(
+            columns[self.turned_order],
+            rows[self.turned_order],
+            (self.replicates * self.wide, self.replicates * self.out),
+        )
+
+    def product(self, values: Tensor) -> Callable[[Tensor, bool], Tensor]:
+        """From x ``[R, *, in]``, or ``[*, in]`` if it is shared, to ``[R, *, out]``."""
+
+        def product(x: Tensor, shared: bool) -> Tensor:
+            x = x.to(values.dtype)
+            between = x.shape[:-1] if shared else x.shape[1:-1]
+            if shared:
+                columns = x.reshape(-1, self.wide).mT.contiguous()
+            else:
+                columns = x.reshape(self.replicates, -1, self.wide).mT.reshape(self.replicates * self.wide, -1)
+            rows = _Product.apply(columns, values, self, shared)
+            return rows.view(self.replicates, self.out, -1).mT.reshape(self.replicates, *between, self.out)
+
+        return product
+
+
+class Positions:
+    """A matrix's kept positions, in the order of its rows; int32, which is what the product is computed with."""
+
+    def __init__(self, rows: Tensor, columns: Tensor, shape: tuple[int, int]) -> None:
+        self.shape = shape
+        self.columns = columns.int()
+        self.row_ends = torch.zeros(shape[0] + 1, dtype=torch.int32)
+        self.row_ends[1:] = torch.bincount(rows, minlength=shape[0]).cumsum(0)
+
+    def with_values(self, values: Tensor) -> Tensor:
+        return torch.sparse_csr_tensor(self.row_ends, self.columns, values, self.shape, check_invariants=False)
+
+
+class _Product(torch.autograd.Function):
+    """W x for the sparse W of a pattern, from its values and x ``[columns, B]``."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, values: Tensor, pattern: Pattern, shared: bool) -> Tensor:
+        ctx.save_for_backward(x, values)
+        ctx.pattern = pattern
+        return (pattern.below if shared else pattern.blocks).with_values(values) @ x
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor, None, None]:
+        x, values = ctx.saved_tensors
+        pattern, gradient = ctx.pattern, gradients[0].contiguous()
+        at_kept = pattern.blocks.with_values(torch.zeros_like(values))
+        of_values = torch.sparse.sampled_addmm(at_kept, gradient, x.mT, beta=0.0).values()
+        of_x = None
+        if ctx.needs_input_grad[0]:
+            of_x = pattern.turned.with_values(values[pattern.turned_order]) @ gradient
+        return of_x, of_values, None, None
+
+
+# PyTorch says once in a process that sparse rows are in beta.
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    Positions(torch.zeros(1, dtype=torch.int64), torch.zeros(1, dtype=torch.int64), (1, 1)).with_values(torch.ones(1))
