@@ -152,6 +152,7 @@ class Runner:
                 self._data_for(stack),
                 self.hardware,
                 self._engines.asked,
+                self._engines.engine(stack.stages[0]).recordings,
                 self.progress.advance,
                 wanted,
             )

@@ -26,6 +26,7 @@ from lotto.mask import Mask
 from lotto.seeds import Streams
 from lotto.training.member import Member
 from lotto.training.network import Alone, Network, state_of
+from lotto.training.recorded import Recordings
 from lotto.training.sparse import Sparse
 from lotto.training.stacked import Stacked
 
@@ -50,11 +51,13 @@ class Engine:
         largest: how many replicates a fit may hold.
         sparse: weights that may be kept as their values.
         reason: why replicates are trained alone, if that is not what was asked for.
+        recordings: of its forward pass; None where those would not compute the same.
     """
 
     largest: int
     sparse: frozenset[str] = frozenset()
     reason: str | None = None
+    recordings: Recordings | None = None
 
 
 def engine_for(model: nn.Module, input_shape: tuple[int, ...], optimizer: str, asked: str, device: str) -> Engine:
@@ -65,7 +68,10 @@ def engine_for(model: nn.Module, input_shape: tuple[int, ...], optimizer: str, a
     """
     if asked == "alone":
         return Engine(1)
-    impossible = _mixes(optimizer) or _trial(model, input_shape, Stacked)
+    recordings = _recordings(model, input_shape)
+    impossible = _mixes(optimizer)
+    if recordings is None and not impossible:
+        impossible = _trial(model, input_shape, Stacked)
     if impossible and asked in ("stacked", "sparse"):
         raise BadRequest(
             f"engine={asked} is impossible for this experiment ({impossible}): choose engine=auto or alone."
@@ -73,8 +79,10 @@ def engine_for(model: nn.Module, input_shape: tuple[int, ...], optimizer: str, a
     if impossible:
         return Engine(1, reason=impossible)
     slower = None if asked == "stacked" else _slower_together(model, device)
-    sparse = _may_be_sparse(model, input_shape, asked, device) if asked in ("auto", "sparse") else frozenset()
-    return Engine(1 if slower else LARGEST_STACK, sparse, slower)
+    sparse = (
+        _may_be_sparse(model, input_shape, asked, device, recordings) if asked in ("auto", "sparse") else frozenset()
+    )
+    return Engine(1 if slower else LARGEST_STACK, sparse, slower, recordings)
 
 
 def sparse_layers(engine: Engine, kept: Mapping[str, Sequence[int]], asked: str) -> tuple[str, ...]:
@@ -92,13 +100,23 @@ def sparse_layers(engine: Engine, kept: Mapping[str, Sequence[int]], asked: str)
     )
 
 
-def network_for(model: nn.Module, members: Sequence[Member], sparse: Sequence[str], asked: str) -> Network:
+def network_for(
+    model: nn.Module, members: Sequence[Member], sparse: Sequence[str], asked: str, recordings: Recordings | None
+) -> Network:
     """The network that trains ``members``; ``model`` becomes a part of it."""
     if sparse:
-        return Sparse(model, members, sparse)
+        return Sparse(model, members, sparse, recordings)
     if len(members) > 1 or asked == "stacked":
-        return Stacked(model, members)
+        return Stacked(model, members, recordings)
     return Alone(model, members)
+
+
+def _recordings(model: nn.Module, input_shape: tuple[int, ...]) -> Recordings | None:
+    """Fresh ones for a network that keeps no state in its forward pass and computes the same when recorded."""
+    if any(True for _ in model.buffers()):
+        return None
+    failed = _trial(model, input_shape, lambda model, members: Stacked(model, members, Recordings()))
+    return None if failed else Recordings()
 
 
 def _mixes(optimizer: str) -> str | None:
@@ -114,7 +132,9 @@ def _slower_together(model: nn.Module, device: str) -> str | None:
     return None
 
 
-def _may_be_sparse(model: nn.Module, input_shape: tuple[int, ...], asked: str, device: str) -> frozenset[str]:
+def _may_be_sparse(
+    model: nn.Module, input_shape: tuple[int, ...], asked: str, device: str, recordings: Recordings | None
+) -> frozenset[str]:
     parameters = dict(model.named_parameters())
     linear = [f"{name}.weight" for name, module in model.named_modules() if isinstance(module, nn.Linear)]
     names = [name for name in linear if name in parameters]
@@ -125,14 +145,13 @@ def _may_be_sparse(model: nn.Module, input_shape: tuple[int, ...], asked: str, d
         if not torch.backends.mkl.is_available()
         else "the network has no linear layer"
         if not names
-        else _trial(model, input_shape, lambda model, members: Sparse(model, members, names))
+        else _trial(model, input_shape, lambda model, members: Sparse(model, members, names, recordings))
     )
     if reason and asked == "sparse":
         raise BadRequest(f"engine=sparse is impossible for this experiment ({reason}): choose engine=auto or dense.")
     return frozenset() if reason else frozenset(names)
 
 
-@torch.no_grad()
 def _trial(
     model: nn.Module, input_shape: tuple[int, ...], kind: Callable[[nn.Module, Sequence[Member]], Network]
 ) -> str | None:
@@ -144,8 +163,11 @@ def _trial(
     x = torch.linspace(-1, 1, 2 * 3 * torch.Size(input_shape).numel()).view(2, 3, *input_shape)
     try:
         with torch.random.fork_rng(devices=[]):
-            apart = [_answers(Alone(model, [member]), x[n : n + 1], x[0]) for n, member in enumerate(members)]
-            together = _answers(kind(model, members), x, x[0])
+            apart = [
+                _answers(Alone(model, [member]), [member], x[place : place + 1], x[0])
+                for place, member in enumerate(members)
+            ]
+            together = _answers(kind(model, members), members, x, x[0])
     except (RuntimeError, NotImplementedError, ValueError, TypeError) as reason:
         return f"torch.func.vmap refuses it: {str(reason).splitlines()[0]}"
     same = all(
@@ -154,15 +176,31 @@ def _trial(
     return None if same else "together and one by one it computes different values"
 
 
-def _answers(network: Network, x: Tensor, shared: Tensor) -> dict[str, Tensor]:
-    """Logits in training and in evaluation, and the state after them: ``[R, ...]`` each."""
+def _answers(network: Network, members: Sequence[Member], x: Tensor, shared: Tensor) -> dict[str, Tensor]:
+    """Logits in training and in evaluation, gradients of what is kept, and the state after them: ``[R, ...]`` each."""
+
+    def apart(name: str, tensor: Tensor) -> Tensor:
+        return torch.stack([network.of_replicate(name, tensor, place) for place in range(network.replicates)])
+
     network.begin(0)
-    answers = {" train": network(x)}
+    logits = network(x)
+    answers = {" train": logits.detach()}
+    parameters = network.trained()
+    gradients = torch.autograd.grad(logits.float().square().sum(), list(parameters.values()), allow_unused=True)
+    kept = network.multipliers(members)
+    # Side by side: that of a bias before a normalisation is rounding error alone, and is measured by the others.
+    answers[" gradients"] = torch.cat(
+        [
+            apart(name, gradient * kept.get(name, 1.0)).flatten(1)
+            for name, gradient in zip(parameters, gradients, strict=True)
+            if gradient is not None
+        ],
+        dim=1,
+    )
     live = {name: tensor.detach() for name, tensor in network.tensors().items()}
-    answers[" evaluation"] = network.evaluate(live, shared)
-    for name, tensor in live.items():
-        answers[name] = torch.stack([network.of_replicate(name, tensor, place) for place in range(network.replicates)])
-    return answers
+    with torch.no_grad():
+        answers[" evaluation"] = network.evaluate(live, shared)
+    return answers | {name: apart(name, tensor) for name, tensor in live.items()}
 
 
 def _made_up_member(model: nn.Module, replicate: int) -> Member:

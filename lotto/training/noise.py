@@ -28,6 +28,7 @@ class Noise:
         self._streams = list(streams)
         self._generators: list[torch.Generator] = []
         self._step = 0
+        self.draws = False  # whether anything was ever drawn
 
     def begin(self, step: int) -> None:
         """The step that is drawn for from here on; its streams are made when something draws."""
@@ -37,6 +38,7 @@ class Noise:
         """``function`` under vmap, on one replicate's ``[B, ...]``: PyTorch's own formula, drawn replicate by replicate."""
         if not training or p == 0:
             return x
+        self.draws = True
         drawn_for = self.FUNCTIONS[function]
         return physically(lambda whole, shared: self._dropped(whole, p, drawn_for), x, x)
 

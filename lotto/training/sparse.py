@@ -8,14 +8,15 @@ pruned. Everything else of the network is computed as in a stack.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from lotto.training.network import Tensors
-from lotto.training.stacked import Stacked
+from lotto.training.recorded import Recordings
+from lotto.training.stacked import Linear, Stacked
 
 if TYPE_CHECKING:
     from lotto.training.member import Member
@@ -30,11 +31,15 @@ class Sparse(Stacked):
 
     engine = "sparse"
 
-    def __init__(self, model: nn.Module, members: Sequence[Member], sparse: Sequence[str]) -> None:
-        self._patterns = {
-            name: Pattern([member.mask[name].cpu() for member in members if member.mask]) for name in sparse
-        }
-        super().__init__(model, members)
+    def __init__(
+        self,
+        model: nn.Module,
+        members: Sequence[Member],
+        sparse: Sequence[str],
+        recordings: Recordings | None = None,
+    ) -> None:
+        self._patterns = {name: Pattern([member.mask[name] for member in members if member.mask]) for name in sparse}
+        super().__init__(model, members, recordings)
 
     @property
     def layout(self) -> str:
@@ -62,8 +67,8 @@ class Sparse(Stacked):
     def multipliers(self, members: Sequence[Member]) -> Tensors:
         return {name: kept for name, kept in super().multipliers(members).items() if name not in self._patterns}
 
-    def products(self, tensors: Tensors) -> Mapping[str, Callable[[Tensor, bool], Tensor]]:
-        return {name: pattern.product(tensors[name]) for name, pattern in self._patterns.items()}
+    def linear(self, name: str) -> Linear:
+        return self._patterns[name].linear if name in self._patterns else super().linear(name)
 
     def placeholders(self, tensors: Tensors) -> Tensors:
         # Anything but the layer's own product would make all of it NaN, which the engine's trial finds.
@@ -91,40 +96,59 @@ class Pattern:
         self.blocks = Positions(rows, columns, (self.replicates * self.out, self.replicates * self.wide))
         # All replicates read the same input in an evaluation: their blocks lie below one another.
         self.below = Positions(rows, column, (self.replicates * self.out, self.wide))
-        self.turned_order = (columns * (self.replicates * self.out) + rows).argsort()
-        self.turned = Positions(
-            columns[self.turned_order],
-            rows[self.turned_order],
+        self._turned_values = torch.empty(0)
+        self._turned_order = (columns * (self.replicates * self.out) + rows).argsort()
+        self._turned = Positions(
+            columns[self._turned_order],
+            rows[self._turned_order],
             (self.replicates * self.wide, self.replicates * self.out),
         )
 
-    def product(self, values: Tensor) -> Callable[[Tensor, bool], Tensor]:
+    def turned_matrix(self, values: Tensor) -> Tensor:
+        """The transposed matrix with these values, until it is asked for again."""
+        if self._turned_values.dtype != values.dtype or len(self._turned_values) != len(values):
+            self._turned_values = torch.empty_like(values, requires_grad=False)
+        torch.index_select(values, 0, self._turned_order, out=self._turned_values)
+        return self._turned.matrix(self._turned_values)
+
+    def linear(self, x: Tensor, values: Tensor, bias: Tensor | None, shared: bool) -> Tensor:
         """From x ``[R, *, in]``, or ``[*, in]`` if it is shared, to ``[R, *, out]``."""
-
-        def product(x: Tensor, shared: bool) -> Tensor:
-            x = x.to(values.dtype)
-            between = x.shape[:-1] if shared else x.shape[1:-1]
-            if shared:
-                columns = x.reshape(-1, self.wide).mT.contiguous()
-            else:
-                columns = x.reshape(self.replicates, -1, self.wide).mT.reshape(self.replicates * self.wide, -1)
-            rows = _Product.apply(columns, values, self, shared)
-            return rows.view(self.replicates, self.out, -1).mT.reshape(self.replicates, *between, self.out)
-
-        return product
+        x = x.to(values.dtype)
+        if shared:
+            between, columns = x.shape[:-1], x.reshape(-1, self.wide).mT.contiguous()
+        else:
+            between = x.shape[1:-1]
+            columns = x.reshape(self.replicates, -1, self.wide).mT.reshape(self.replicates * self.wide, -1)
+        rows = _Product.apply(columns, values, self, shared).view(self.replicates, self.out, -1)
+        if bias is not None:
+            rows = rows + bias.unsqueeze(2)
+        return rows.mT.reshape(self.replicates, *between, self.out)
 
 
 class Positions:
     """A matrix's kept positions, in the order of its rows; int32, which is what the product is computed with."""
 
     def __init__(self, rows: Tensor, columns: Tensor, shape: tuple[int, int]) -> None:
-        self.shape = shape
-        self.columns = columns.int()
-        self.row_ends = torch.zeros(shape[0] + 1, dtype=torch.int32)
-        self.row_ends[1:] = torch.bincount(rows, minlength=shape[0]).cumsum(0)
+        self._shape = shape
+        self._columns = columns.int()
+        self._row_ends = torch.zeros(shape[0] + 1, dtype=torch.int32)
+        self._row_ends[1:] = torch.bincount(rows, minlength=shape[0]).cumsum(0)
+        self._last: Tensor | None = None
+        self._zero: Tensor | None = None
 
-    def with_values(self, values: Tensor) -> Tensor:
-        return torch.sparse_csr_tensor(self.row_ends, self.columns, values, self.shape, check_invariants=False)
+    def matrix(self, values: Tensor) -> Tensor:
+        """The matrix with these values, which it shares: a parameter's is made once and follows it through training."""
+        if self._last is None or self._last.values().data_ptr() != values.data_ptr():
+            self._last = self._made(values.detach())
+        return self._last
+
+    def zero(self, like: Tensor) -> Tensor:
+        if self._zero is None or self._zero.dtype != like.dtype:
+            self._zero = self._made(torch.zeros_like(like, requires_grad=False))
+        return self._zero
+
+    def _made(self, values: Tensor) -> Tensor:
+        return torch.sparse_csr_tensor(self._row_ends, self._columns, values, self._shape, check_invariants=False)
 
 
 class _Product(torch.autograd.Function):
@@ -134,21 +158,18 @@ class _Product(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, values: Tensor, pattern: Pattern, shared: bool) -> Tensor:
         ctx.save_for_backward(x, values)
         ctx.pattern = pattern
-        return (pattern.below if shared else pattern.blocks).with_values(values) @ x
+        return (pattern.below if shared else pattern.blocks).matrix(values) @ x
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor, None, None]:
         x, values = ctx.saved_tensors
         pattern, gradient = ctx.pattern, gradients[0].contiguous()
-        at_kept = pattern.blocks.with_values(torch.zeros_like(values))
-        of_values = torch.sparse.sampled_addmm(at_kept, gradient, x.mT, beta=0.0).values()
-        of_x = None
-        if ctx.needs_input_grad[0]:
-            of_x = pattern.turned.with_values(values[pattern.turned_order]) @ gradient
+        of_values = torch.sparse.sampled_addmm(pattern.blocks.zero(values), gradient, x.mT, beta=0.0).values()
+        of_x = pattern.turned_matrix(values) @ gradient if ctx.needs_input_grad[0] else None
         return of_x, of_values, None, None
 
 
 # PyTorch says once in a process that sparse rows are in beta.
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    Positions(torch.zeros(1, dtype=torch.int64), torch.zeros(1, dtype=torch.int64), (1, 1)).with_values(torch.ones(1))
+    Positions(torch.zeros(1, dtype=torch.int64), torch.zeros(1, dtype=torch.int64), (1, 1)).matrix(torch.ones(1))

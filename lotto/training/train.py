@@ -29,6 +29,7 @@ from lotto.training.engine import network_for
 from lotto.training.fit import Fit, chunks
 from lotto.training.member import Fitted, Member
 from lotto.training.network import Tensors
+from lotto.training.recorded import Recordings
 from lotto.versions import versions
 
 _PRECISIONS: dict[str, Any] = {"32": "32-true", "bf16": "bf16-mixed", "64": "64-true"}
@@ -89,14 +90,16 @@ def train_stack(
     store: Store,
     data: Data,
     hardware: HardwareSpec,
-    engine: str,
+    asked: str,
+    recordings: Recordings | None,
     advance: Callable[[int, float | None], None],
     wanted: set[str],
 ) -> tuple[list[str], int]:
     """Train a stack and publish the artifacts among ``wanted``.
 
     Args:
-        engine: what ``engine=`` asks for.
+        asked: the engine of ``engine=``.
+        recordings: of the network's forward pass, if it may be recorded.
 
     Returns:
         One sentence for every member whose loss was not finite, which is not published; and the steps taken, by all members together.
@@ -105,7 +108,7 @@ def train_stack(
     model = model_of(stack.recipe).train().requires_grad_(True)
     if stack.recipe["precision"] == "64":
         model = model.double()
-    network = network_for(model, members, stack.sparse, engine)
+    network = network_for(model, members, stack.sparse, asked, recordings)
     fit = Fit(
         network,
         members,
