@@ -146,6 +146,8 @@ class HardwareSpec:
     precision: str = "32"
     threads: int | None = None
     deterministic: bool = False
+    compile: bool = False
+    graph: bool = True
     checkpoint_every: float = 60.0
 
     @classmethod
@@ -154,9 +156,11 @@ class HardwareSpec:
         threads = config.pop("threads", None)
         return cls(
             accelerator=_choice("hardware.accelerator", config.pop("accelerator"), ("auto", "cpu", "gpu")),
-            precision=_choice("hardware.precision", str(config.pop("precision")), ("32", "bf16", "64")),
+            precision=_choice("hardware.precision", str(config.pop("precision")), ("32", "tf32", "bf16", "64")),
             threads=None if threads is None else _whole("hardware.threads", threads, 1),
             deterministic=flag("hardware.deterministic", config.pop("deterministic", False)),
+            compile=flag("hardware.compile", config.pop("compile", False)),
+            graph=flag("hardware.graph", config.pop("graph", True)),
             checkpoint_every=_not_negative("hardware.checkpoint_every", config.pop("checkpoint_every", 60.0)),
             **nothing_left("hardware", config),
         )

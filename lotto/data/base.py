@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -17,6 +18,11 @@ from lotto.data.interface import Batches, Data
 from lotto.data.split import hold_out
 from lotto.errors import BadRequest
 from lotto.seeds import Streams
+
+# Bytes up to which a split that is not augmented is kept as normalised float32: one pass over it, instead of one at every batch.
+KEEP_NORMALISED = 512 * 1024**2
+# Numbers that are gathered at once on a GPU, where a small batch costs as much as a large one. A CPU likes a batch that is still warm.
+GATHERED_NUMBERS = 32 * 1024**2
 
 
 class Labelled(NamedTuple):
@@ -45,6 +51,7 @@ class ResidentData(Data):
         self.augment = list(augment or ())
         self.split_seed = split_seed
         self._splits: dict[str, Labelled] = {}
+        self._ready: dict[str, Labelled] = {}
         self._epoch: tuple[object, Epoch] | None = None
 
     @abstractmethod
@@ -66,30 +73,59 @@ class ResidentData(Data):
 
     def place(self, device: torch.device | str) -> None:
         self.load()
+        if self._ready and self.device == torch.device(device):
+            return
         self.device = torch.device(device)
         self.normalise.to(self.device)
         self._splits = {name: Labelled(*(t.to(self.device) for t in split)) for name, split in self._splits.items()}
+        self._ready = {name: self._normalised(name, split) for name, split in self._splits.items()}
 
     def train_batches(
         self, streams: Sequence[Streams], start: int, stop: int, batch_size: int, drop_last: bool
     ) -> Batches:
-        self.load()
-        train, replicates = self._splits["train"], len(streams)
+        self._make_ready()
         steps = steps_per_epoch(self.sizes["train"], batch_size, drop_last)
-        for step in range(start, stop):
+        step = start
+        while step < stop:
             epoch, position = divmod(step, steps)
-            first = position * batch_size
-            indices, draws = self._drawn(tuple(streams), epoch).rows(first, first + batch_size)
-            images, labels = train.take(indices)
-            for augmentation, drawn in zip(self.augment, draws, strict=True):
-                images = augmentation.apply(images, drawn)
-            yield self.normalise(images).view(replicates, -1, *self.input_shape), labels.view(replicates, -1)
+            together = min(self._gathered_steps(len(streams) * batch_size), steps - position, stop - step)
+            images, labels = self._gathered(tuple(streams), epoch, position * batch_size, together * batch_size)
+            yield from zip(images.split(batch_size, 1), labels.split(batch_size, 1), strict=True)
+            step += together
+
+    def _gathered_steps(self, examples: int) -> int:
+        numbers = examples * math.prod(self.input_shape)
+        return max(1, GATHERED_NUMBERS // numbers) if self.device.type == "cuda" else 1
+
+    def _gathered(self, streams: tuple[Streams, ...], epoch: int, first: int, count: int) -> tuple[Tensor, Tensor]:
+        """Images ``[R, n, C, H, W]`` and labels ``[R, n]`` at ``count`` positions of an epoch, or as many as are left."""
+        indices, draws = self._drawn(streams, epoch).rows(first, first + count)
+        images, labels = self._ready["train"].take(indices)
+        for augmentation, drawn in zip(self.augment, draws, strict=True):
+            images = augmentation.apply(images, drawn)
+        floats = images if images.is_floating_point() else self.normalise(images)
+        return floats.view(len(streams), -1, *self.input_shape), labels.view(len(streams), -1)
 
     def evaluation_batches(self, split: str, batch_size: int) -> Batches:
         self.check_split(split)
-        self.load()
-        images, labels = (tensor.split(batch_size) for tensor in self._splits[split])
-        return ((self.normalise(x), y) for x, y in zip(images, labels, strict=True))
+        self._make_ready()
+        images, labels = (tensor.split(batch_size) for tensor in self._ready[split])
+        # A copy: a module may write into its input.
+        return (
+            (x.clone() if x.is_floating_point() else self.normalise(x), y) for x, y in zip(images, labels, strict=True)
+        )
+
+    def _make_ready(self) -> None:
+        if not self._ready:
+            self.place(self.device)
+
+    def _normalised(self, name: str, split: Labelled) -> Labelled:
+        """The split with its images normalised for good, where nothing is to be done to them before and they are not too many."""
+        floats = split.images.numel() * torch.float32.itemsize
+        if (name == "train" and self.augment) or floats > KEEP_NORMALISED:
+            return split
+        chunks = [self.normalise(images) for images in split.images.split(1000)]
+        return Labelled(torch.cat(chunks) if chunks else split.images.float(), split.labels)
 
     def _drawn(self, streams: tuple[Streams, ...], epoch: int) -> Epoch:
         """The epoch's draws, kept until another epoch is asked for: training asks once a step."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,11 +14,12 @@ from hydra.utils import get_class
 from torch import Tensor
 
 from lotto.data.interface import Data
-from lotto.errors import BadRequest
-from lotto.training.lr import factor
+from lotto.training.captured import Captured, may_capture
 from lotto.training.member import Checkpoints, Fitted, Member
 from lotto.training.network import Network, Tensors
+from lotto.training.optimizer import optimizer_for
 from lotto.training.slots import gather_slots, read_slots, slot_of_replicate, write_slots
+from lotto.training.step import Step, at_least_single
 from lotto.training.tally import Tally
 
 # Numbers in an evaluation batch: a thousand CIFAR images, twenty of ImageNet's.
@@ -42,6 +42,7 @@ class Fit(lightning.LightningModule):
         data: Data,
         checkpoints: Checkpoints,
         advance: Callable[[int, float | None], None],
+        graph: bool = True,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -52,25 +53,14 @@ class Fit(lightning.LightningModule):
         self.data = data
         self.checkpoints = checkpoints
         self.advance = advance
+        self.graph = graph
         self.validates = data.sizes["validation"] > 0
 
     # -- what Lightning asks for ------------------------------------------------------------------------------------------------
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        config = dict(self.recipe["optimizer"])
-        kind = get_class(config.pop("_target_"))
-        accepted = inspect.signature(kind).parameters
-        options = {"lr": self.recipe["lr"], **config}
-        if self.recipe["weight_decay"] or "weight_decay" in accepted:
-            options["weight_decay"] = self.recipe["weight_decay"]
-        if "fused" in accepted:
-            options.setdefault("fused", True)
-        try:
-            return kind(list(self.network.trained().values()), **options)
-        except (TypeError, ValueError) as reason:
-            raise BadRequest(
-                f"train.optimizer={kind.__name__} refuses its settings: {str(reason).splitlines()[0]}"
-            ) from None
+        self.captured = may_capture(get_class(self.recipe["optimizer"]["_target_"]), self.device, self.graph)
+        return optimizer_for(self.recipe, list(self.network.trained().values()), self.captured)
 
     def on_fit_start(self) -> None:
         self.data.place(self.device)
@@ -78,9 +68,6 @@ class Fit(lightning.LightningModule):
         assert isinstance(optimizer, torch.optim.Optimizer)
         self.optimizer = optimizer
         live = self.network.tensors()
-        multipliers = self.network.multipliers(self.members)
-        self.masked = [live[name] for name in multipliers]
-        self.multipliers = [multiplier.to(self.device) for multiplier in multipliers.values()]
         self.best = {name: tensor.detach().clone() for name, tensor in live.items()} if self.validates else {}
         bests = [member.best or {"loss": float("inf"), "step": -1} for member in self.members]
         self.best_loss = torch.tensor([best["loss"] for best in bests], dtype=torch.float64, device=self.device)
@@ -92,6 +79,8 @@ class Fit(lightning.LightningModule):
         self.started = time.monotonic()
         self.times = {"started": time.time()}
         self._write_slots(gather_slots([member.slots for member in self.members], self.network))
+        self.one = Step(self.network, self.members, self.optimizer, self.recipe, self.working)
+        self.take = Captured(self.one).take if self.captured else self.one.take
         self.finite = torch.ones(len(self.members), dtype=torch.bool, device=self.device)
         self.tally = Tally(len(self.members), self.device)
         self.tally.take_up([member.pending for member in self.members])
@@ -138,34 +127,11 @@ class Fit(lightning.LightningModule):
         self.outcome = self._fitted_members()
         self.times["finished"] = time.time()
 
-    # -- one step ---------------------------------------------------------------------------------------------------------------
-
     def _update(self, step: int, x: Tensor, y: Tensor) -> None:
-        rate = self.recipe["lr"] * self._factor(step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.network.begin(step)
-        logits = _at_least_single(self.network(x.to(self.working)))
-        losses = F.cross_entropy(
-            logits.flatten(0, 1), y.flatten(), reduction="none", label_smoothing=self.recipe["label_smoothing"]
-        ).view(y.shape)
-        loss = losses.mean(1)
-        self.optimizer.zero_grad(set_to_none=True)
-        self.manual_backward(loss.sum())
-        # With masked gradients and optimizer state that starts masked, pruned weights stay at exactly zero. A layer that the forward
-        # pass leaves out has no gradient.
-        reached = [(p.grad, kept) for p, kept in zip(self.masked, self.multipliers, strict=True) if p.grad is not None]
-        if reached:
-            torch._foreach_mul_([gradient for gradient, _ in reached], [kept for _, kept in reached])
-        self.optimizer.step()
-        # Autocast keeps low-precision copies of the weights until its outermost region ends, which is the whole chunk here.
-        torch.clear_autocast_cache()
+        self.one.begin(step)
+        loss, logits = self.take(x, y)
         with torch.no_grad():
-            self.tally.add(loss.detach(), logits.detach(), y)
-
-    def _factor(self, step: int) -> float:
-        hold = self.recipe["hold"]
-        return factor(step, self.recipe["lr_schedule"], self.recipe["warmup"]) if hold is None else hold
+            self.tally.add(loss, logits, y)
 
     # -- evaluation -------------------------------------------------------------------------------------------------------------
 
@@ -199,7 +165,7 @@ class Fit(lightning.LightningModule):
         batch = max(1, min(1000, EVALUATION_NUMBERS // math.prod(self.data.input_shape)))
         with self.trainer.precision_plugin.forward_context():
             for x, y in self.data.evaluation_batches(split, batch):
-                logits = _at_least_single(self.network.evaluate(tensors, x.to(self.working)))
+                logits = at_least_single(self.network.evaluate(tensors, x.to(self.working)))
                 labels = y.expand(replicates, -1)
                 losses = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape)
                 loss += losses.double().sum(1)
@@ -336,11 +302,6 @@ class Fit(lightning.LightningModule):
 
 # State of a fit that is neither a weight nor an optimizer slot, kept in its checkpoint.
 _OWN = ("best_loss", "best_step", "finite")
-
-
-def _at_least_single(logits: Tensor) -> Tensor:
-    """Losses are computed in the precision of the weights, not in autocast's."""
-    return logits if logits.dtype == torch.float64 else logits.float()
 
 
 def _number(stored: float | None) -> float:

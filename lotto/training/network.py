@@ -49,6 +49,11 @@ class Network(nn.Module):
     def layout(self) -> str:
         return self.engine
 
+    @property
+    def capturable(self) -> bool:
+        """Whether a step is the same operations every time, so that a CUDA graph may hold them."""
+        return True
+
     @abstractmethod
     def begin(self, step: int) -> None:
         """Dropout and the like draw from the replicate's stream of this absolute step, wherever a fit began or was resumed."""

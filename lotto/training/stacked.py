@@ -57,6 +57,10 @@ class Stacked(Network):
         self._template[0]._apply(fn)
         return super()._apply(fn, recurse)
 
+    @property
+    def capturable(self) -> bool:
+        return not self._noise.draws
+
     def begin(self, step: int) -> None:
         self._noise.begin(step)
 

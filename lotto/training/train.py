@@ -32,7 +32,7 @@ from lotto.training.network import Tensors
 from lotto.training.recorded import Recordings
 from lotto.versions import versions
 
-_PRECISIONS: dict[str, Any] = {"32": "32-true", "bf16": "bf16-mixed", "64": "64-true"}
+_PRECISIONS: dict[str, Any] = {"32": "32-true", "tf32": "32-true", "bf16": "bf16-mixed", "64": "64-true"}
 # Parameters of mallopt(3).
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
@@ -117,7 +117,10 @@ def train_stack(
         data,
         StoredCheckpoints(store, stack.name, hardware.checkpoint_every),
         advance,
+        hardware.graph,
     )
+    if hardware.compile:
+        network.compile()
     steps = chunks(stack.first, stack.recipe["stop"], stack.recipe["evaluate_every"])
     with torch.random.fork_rng(), _interruptible():
         _trainer(hardware).fit(fit, DataLoader(steps, batch_size=None))  # type: ignore[arg-type]
@@ -125,6 +128,7 @@ def train_stack(
     record = {
         "engine": network.engine,
         "sparse": list(stack.sparse),
+        "compiled": hardware.compile,
         "stack": [stage.key for stage in stack.stages],
         "device": fit.trained_on,
         "times": fit.times,
@@ -237,6 +241,9 @@ def prepare_device(hardware: HardwareSpec) -> None:
     """Threads and the treatment of tiny numbers, for the whole process."""
     if hardware.threads:
         torch.set_num_threads(hardware.threads)
+    if device_kind(hardware) == "cuda":
+        torch.set_float32_matmul_precision("high" if hardware.precision == "tf32" else "highest")
+        torch.backends.cudnn.allow_tf32 = hardware.precision == "tf32"
     _keep_freed_memory()
     # Adam's averages of vanishing gradients become denormal, which a CPU computes with many times slower.
     torch.set_flush_denormal(True)

@@ -191,3 +191,21 @@ def test_the_device_changes_no_batch_and_no_step_waits_for_it() -> None:
     torch.cuda.set_sync_debug_mode("default")
     assert all(tensor.is_cuda for batch in found for tensor in batch)
     assert equal([(x.cpu(), y.cpu()) for x, y in found], batches(TinySet(AUGMENT), 2, 0, 5))
+
+
+@pytest.mark.parametrize("augment", [None, AUGMENT])
+@pytest.mark.parametrize("drop_last", [True, False])
+def test_batches_gathered_together_are_those_gathered_one_by_one(
+    monkeypatch: pytest.MonkeyPatch, augment: tuple | None, drop_last: bool
+) -> None:
+    one_by_one = batches(TinySet(normalise=Scale(2), augment=augment), 2, 3, 17, drop_last)
+    monkeypatch.setattr(TinySet, "_gathered_steps", lambda self, examples: 4)
+    assert equal(one_by_one, batches(TinySet(normalise=Scale(2), augment=augment), 2, 3, 17, drop_last))
+
+
+def test_a_module_that_writes_into_its_input_harms_no_later_evaluation() -> None:
+    data = TinySet(normalise=Scale(2))
+    first = [x.clone() for x, _ in data.evaluation_batches("test", 3)]
+    for x, _ in data.evaluation_batches("test", 3):
+        x.zero_()
+    assert all(torch.equal(x, y) for x, (y, _) in zip(first, data.evaluation_batches("test", 3), strict=True))

@@ -1,0 +1,83 @@
+"""One optimizer step of R replicates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lotto.training.lr import factor
+from lotto.training.member import Member
+from lotto.training.network import Network
+from lotto.training.optimizer import set_rate, update_of
+
+
+class Step:
+    """Forward, backward, mask, update.
+
+    Args:
+        optimizer: of the network's parameters, its state already in place.
+        working: the dtype of the inputs.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        members: Sequence[Member],
+        optimizer: torch.optim.Optimizer,
+        recipe: Mapping[str, Any],
+        working: torch.dtype,
+    ) -> None:
+        self.network, self.optimizer, self.recipe, self.working = network, optimizer, recipe, working
+        live = network.trained()
+        self._parameters = list(live.values())
+        multipliers = network.multipliers(members)
+        self._masked = [live[name] for name in multipliers]
+        self._multipliers = [
+            multiplier.to(parameter.device)
+            for multiplier, parameter in zip(multipliers.values(), self._masked, strict=True)
+        ]
+        self._update = update_of(optimizer)
+        self._rate: float | None = None
+
+    def begin(self, step: int) -> None:
+        """The learning rate and the random numbers of the absolute ``step``."""
+        rate = self.recipe["lr"] * self._factor(step)
+        if rate != self._rate:
+            set_rate(self.optimizer, rate)
+            self._rate = rate
+        self.network.begin(step)
+
+    def take(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """From x ``[R, B, C, H, W]`` and y ``[R, B]`` one update; losses ``[R]`` and logits ``[R, B, classes]`` before it."""
+        logits = at_least_single(self.network(x.to(self.working)))
+        losses = F.cross_entropy(
+            logits.flatten(0, 1), y.flatten(), reduction="none", label_smoothing=self.recipe["label_smoothing"]
+        ).view(y.shape)
+        loss = losses.mean(1)
+        for parameter in self._parameters:
+            parameter.grad = None
+        loss.sum().backward()
+        # With masked gradients and optimizer state that starts masked, pruned weights stay at exactly zero. A layer that the forward
+        # pass leaves out has no gradient.
+        reached = [
+            (p.grad, kept) for p, kept in zip(self._masked, self._multipliers, strict=True) if p.grad is not None
+        ]
+        if reached:
+            torch._foreach_mul_([gradient for gradient, _ in reached], [kept for _, kept in reached])
+        self._update()
+        # Autocast keeps low-precision copies of the weights until its outermost region ends, which is the whole chunk here.
+        torch.clear_autocast_cache()
+        return loss.detach(), logits.detach()
+
+    def _factor(self, step: int) -> float:
+        hold = self.recipe["hold"]
+        return factor(step, self.recipe["lr_schedule"], self.recipe["warmup"]) if hold is None else float(hold)
+
+
+def at_least_single(logits: Tensor) -> Tensor:
+    """Losses are computed in the precision of the weights, not in autocast's."""
+    return logits if logits.dtype == torch.float64 else logits.float()
