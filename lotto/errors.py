@@ -17,3 +17,7 @@ class StageFailed(LottoError):  # noqa: N818
     """A stage could not be finished; what was finished before it stays in the store."""
 
     exit_status = 1
+
+
+# Exit status of a process that was asked to terminate (128 + SIGTERM).
+TERMINATED = 143

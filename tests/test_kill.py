@@ -177,17 +177,20 @@ def test_a_flipped_byte_is_found_and_the_stage_is_run_again(quiet: Lab, name: st
     assert quiet.run() == 0
 
 
+@pytest.mark.parametrize(
+    ("sent", "status", "words"), [(signal.SIGINT, 130, "lotto: interrupted"), (signal.SIGTERM, 143, "lotto: terminated")]
+)
 def test_interrupted_by_the_user_in_mid_training(
-    quiet: Lab, tmp_path: Path, launch: Callable[[list[str], Path], multiprocessing.process.BaseProcess]
+    sent: signal.Signals, status: int, words: str, quiet: Lab, tmp_path: Path, launch: Callable[[list[str], Path], multiprocessing.process.BaseProcess]
 ) -> None:
     lab, out = Lab(tmp_path), tmp_path / "said"
     process = launch(lab.overrides, out)
     while process.is_alive() and not _inside_a_training(lab, set(), 0):
         time.sleep(0.001)
-    os.kill(process.pid, signal.SIGINT)
+    os.kill(process.pid, sent)
     process.join(60)
     said = out.read_text()
-    assert process.exitcode == 130 and "lotto: interrupted" in said and "Traceback" not in said, said
+    assert process.exitcode == status and words in said and "Traceback" not in said, said
     assert not list((lab.store / "locks").glob("*.lock"))
     lab.run()
     assert lab.results("cached") == quiet.results("cached") and lab.unfinished() == []

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -158,15 +159,22 @@ class _Product(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, values: Tensor, pattern: Pattern, shared: bool) -> Tensor:
         ctx.save_for_backward(x, values)
         ctx.pattern = pattern
-        return (pattern.below if shared else pattern.blocks).matrix(values) @ x
+        with _without_autocast():
+            return (pattern.below if shared else pattern.blocks).matrix(values) @ x
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor, None, None]:
         x, values = ctx.saved_tensors
         pattern, gradient = ctx.pattern, gradients[0].contiguous()
-        of_values = torch.sparse.sampled_addmm(pattern.blocks.zero(values), gradient, x.mT, beta=0.0).values()
-        of_x = pattern.turned_matrix(values) @ gradient if ctx.needs_input_grad[0] else None
+        with _without_autocast():
+            of_values = torch.sparse.sampled_addmm(pattern.blocks.zero(values), gradient, x.mT, beta=0.0).values()
+            of_x = pattern.turned_matrix(values) @ gradient if ctx.needs_input_grad[0] else None
         return of_x, of_values, None, None
+
+
+def _without_autocast() -> AbstractContextManager[Any]:
+    """There is no sparse product in half precision: it is computed in that of the weights."""
+    return torch.autocast("cpu", enabled=False) if torch.is_autocast_enabled("cpu") else nullcontext()
 
 
 # PyTorch says once in a process that sparse rows are in beta.

@@ -14,11 +14,12 @@ from typing import Any
 
 import lightning
 import torch
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from lotto.data.interface import Data
-from lotto.errors import StageFailed
+from lotto.errors import TERMINATED, StageFailed
 from lotto.mask import Mask
 from lotto.models.anatomy import counts
 from lotto.spec import HardwareSpec
@@ -148,10 +149,15 @@ def train_stack(
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Lightning answers an interrupt by ending the process without a word; here it stays the interrupt that it was."""
+    """Lightning answers an interrupt by ending the process without a word; here it stays the interrupt that it was.
+
+    A request to terminate ends it as well, but not as if all were done: exit status 143, as of a process that the signal killed.
+    """
     handler = signal.getsignal(signal.SIGINT)
     try:
         yield
+    except SIGTERMException:
+        raise SystemExit(TERMINATED) from None
     except SystemExit as ended:
         if not isinstance(ended.__context__, KeyboardInterrupt):
             raise

@@ -193,6 +193,20 @@ def test_in_single_precision_the_difference_is_rounding(asked: str) -> None:
     assert 0 < worst_difference(together, apart) < 1e-5
 
 
+def test_a_sparse_layer_trains_in_mixed_precision() -> None:
+    make = NETWORKS["lenet"]
+    taking_part = members(make, 2, 0.1)
+    names = ["fc_layers.0.weight", "fc_layers.1.weight"]
+    mixed = fitted(make, taking_part, "sparse", names, Recordings(), precision="bf16", stop=20)
+    exact = fitted(make, taking_part, "sparse", names, Recordings(), precision="32", stop=20)
+    assert all(result.finite for result in mixed)
+    assert (
+        0
+        < max(float((a.state[names[0]] - b.state[names[0]]).abs().max()) for a, b in zip(mixed, exact, strict=True))
+        < 0.05
+    )
+
+
 def test_a_member_is_the_same_whatever_the_stack_it_is_in() -> None:
     make = NETWORKS["lenet"]
     taking_part = members(make, 3, 0.1)
