@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lotto.errors import BadRequest, LottoError, StageFailed
+from lotto.errors import TERMINATED, BadRequest, LottoError, StageFailed
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -19,10 +19,12 @@ lotto: find winning tickets, with the controls that show that they are.
   lotto [VERB] [Hydra overrides]
 
   run                  what the configuration describes; the verb may be left out, -m sweeps as in Hydra
-  plan                 what run would do: stages, what is stored, training steps; runs nothing
+  plan                 what run would do: stages, what is stored, training steps, and from a short calibration the time that they will
+                       take here (--no-estimate leaves it out); runs nothing
   report [DIR...]      tables and figures of finished runs, from what is stored (default: every run under outputs/runs)
   ticket ...           export, inspect, verify, diff, import ticket files
   list [GROUP]         what can be composed
+  bench                throughput beside a hand-written PyTorch loop, on made-up data (bench.models=[lenet] bench.rounds=7)
 
   lotto                                     the main job: iterative magnitude pruning on scikit-learn's digits
   lotto experiment=frankle2019/lenet data.root=DIR
@@ -57,6 +59,11 @@ def main() -> None:
     except KeyboardInterrupt:
         print("lotto: interrupted; what was finished is in the store, the same command goes on.", file=sys.stderr)
         status = 130
+    except SystemExit as ended:
+        if ended.code != TERMINATED:
+            raise
+        print("lotto: terminated; what was finished is in the store, the same command goes on.", file=sys.stderr)
+        status = TERMINATED
     except BrokenPipeError:
         # The reader of a pipe (head, less) has gone: not an error of ours.
         _drop_output()
@@ -176,19 +183,24 @@ def run_job(config: DictConfig) -> None:
 
 def _plan(arguments: Sequence[str]) -> int:
     from lotto.compose import composed, read_spec
+    from lotto.estimate import estimate_lines
     from lotto.experiment import describe, summary_line
     from lotto.plan import Plan
     from lotto.store import Store
 
     overrides, config_dir, flags = _split(arguments)
-    if flags:
-        raise BadRequest(f"lotto plan does not take {flags[0]}: only --config-dir and overrides.")
+    for flag in flags:
+        if flag != "--no-estimate":
+            raise BadRequest(f"lotto plan does not take {flag}: only --no-estimate, --config-dir and overrides.")
     spec = read_spec(composed(overrides, config_dir))
     plan, store = Plan.of(spec), Store(spec.store)
     print(f"{spec.name}: {spec.method_name} by {spec.criterion_name}, store {spec.store}")
     for line in describe(spec, plan, store):
         print(line)
-    print("\n" + summary_line(plan, store))
+    print(flush=True)  # a calibration takes seconds
+    for line in [] if flags else estimate_lines(spec, plan, store):
+        print(line)
+    print(summary_line(plan, store))
     return 0
 
 
@@ -217,6 +229,19 @@ def _list(arguments: Sequence[str]) -> int:
     if flags:
         raise BadRequest(f"lotto list does not take {flags[0]}: only --config-dir and groups.")
     print(listing(groups, config_dir), end="")
+    return 0
+
+
+def _bench(arguments: Sequence[str]) -> int:
+    from lotto.bench.request import BenchRequest
+
+    overrides, config_dir, flags = _split(arguments)
+    if config_dir or flags:
+        raise BadRequest(f"lotto bench does not take {flags[0] if flags else '--config-dir'}: only overrides.")
+    request = BenchRequest.read(overrides)  # may refuse it before PyTorch is loaded
+    from lotto.bench.verb import bench
+
+    bench(request, sys.stdout, sys.stderr)
     return 0
 
 
@@ -255,5 +280,6 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "report": _report,
     "ticket": _ticket,
     "list": _list,
+    "bench": _bench,
     "help": _help,
 }

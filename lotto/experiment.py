@@ -95,6 +95,9 @@ def _run(
     spec: Spec, plan: Plan, missing: Mapping[str, Stage], store: Store, progress: Progress
 ) -> tuple[dict[str, str], int]:
     """The sentences of what failed, and the training steps that this process took."""
+    from lotto.running.loading import load
+
+    load()
     from lotto.running.runner import Runner
 
     store.check_writable()
@@ -119,7 +122,10 @@ def _tidy(plan: Plan, store: Store) -> None:
 def _check_hardware(spec: Spec) -> None:
     if spec.hardware.accelerator != "gpu":
         return
-    import torch
+    from lotto.running.loading import collector_paused
+
+    with collector_paused():
+        import torch
 
     if not torch.cuda.is_available():
         raise BadRequest("hardware=gpu asks for a GPU, and PyTorch finds none here: choose hardware=cpu or auto.")

@@ -1,0 +1,14 @@
+"""Sparse tickets without a training before them: magnitudes at initialisation are pruned, and nothing but the ticket is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lotto.recipe import Entry, Recipe
+
+
+def entries(recipe: Recipe) -> Iterator[Entry]:
+    """Level 1 alone, pruned once from the weights that it starts from."""
+    dense = recipe.init()
+    ticket = recipe.rewind(dense, recipe.prune(dense, None, 1, since=0))
+    yield Entry("ticket", 1, recipe.replicate, 0, ticket, recipe.train(ticket))
