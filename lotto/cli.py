@@ -183,7 +183,7 @@ def run_job(config: DictConfig) -> None:
 
 def _plan(arguments: Sequence[str]) -> int:
     from lotto.compose import composed, read_spec
-    from lotto.estimate import estimate_lines
+    from lotto.estimate import estimate_line
     from lotto.experiment import describe, summary_line
     from lotto.plan import Plan
     from lotto.store import Store
@@ -198,8 +198,8 @@ def _plan(arguments: Sequence[str]) -> int:
     for line in describe(spec, plan, store):
         print(line)
     print(flush=True)  # a calibration takes seconds
-    for line in [] if flags else estimate_lines(spec, plan, store):
-        print(line)
+    if not flags and (estimate := estimate_line(spec, plan, store)):
+        print(estimate)
     print(summary_line(plan, store))
     return 0
 

@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from lotto.errors import LottoError
 from lotto.plan import Plan
 from lotto.report.aside import write_aside
 from lotto.spec import Spec
-from lotto.stage import canonical
+from lotto.stage import Stage, canonical
 from lotto.store import Store
 from lotto.versions import versions
 
@@ -58,28 +58,36 @@ class Estimate:
     calibrated: float
 
 
-def estimate_lines(spec: Spec, plan: Plan, store: Store) -> Iterator[str]:
-    """One line: how long the training to run will take here, or why that is not known; none if there is nothing to train."""
+def estimate_line(spec: Spec, plan: Plan, store: Store) -> str | None:
+    """How long the training to run will take here, or why that is not known; None if there is nothing to train."""
     missing = plan.missing(store.has)
     if not plan.steps(list(missing.values())):
-        return
-    notes = Notes(store)
-    name = {"missing": list(missing), "engine": spec.engine, **machine(spec)}
-    if found := notes.find(name):
-        yield sentence(_read(found["estimate"]), f"calibrated {found['noted']}")
-        return
+        return None
     try:
-        from lotto.ahead import timed
-
-        made = timed(spec, plan, missing, store)
+        return _known(spec, missing, store) or _timed(spec, plan, missing, store)
     except LottoError as reason:
-        yield f"no estimate: {reason}"
+        return f"no estimate: {reason}"
     except Exception as reason:
         # Whatever a network of the user's does when it is tried out: the plan is still good.
-        yield f"no estimate: {type(reason).__name__}: {next(iter(str(reason).splitlines()), 'no message')}"
-    else:
-        notes.keep(name, {"estimate": asdict(made)})
-        yield sentence(made, f"calibrated in {made.calibrated:.0f} s" if made.calibrated else "calibrated before")
+        return f"no estimate: {type(reason).__name__}: {next(iter(str(reason).splitlines()), 'no message')}"
+
+
+def _known(spec: Spec, missing: Mapping[str, Stage], store: Store) -> str | None:
+    found = Notes(store).find(_name(spec, missing))
+    return sentence(_read(found["estimate"]), f"calibrated {found['noted']}") if found else None
+
+
+def _timed(spec: Spec, plan: Plan, missing: Mapping[str, Stage], store: Store) -> str:
+    from lotto.ahead import timed
+
+    made = timed(spec, plan, missing, store)
+    Notes(store).keep(_name(spec, missing), {"estimate": asdict(made)})
+    return sentence(made, f"calibrated in {made.calibrated:.0f} s" if made.calibrated else "calibrated before")
+
+
+def _name(spec: Spec, missing: Mapping[str, Stage]) -> dict[str, Any]:
+    """All that decides an estimate."""
+    return {"missing": _digest(list(missing)), "engine": spec.engine, **machine(spec)}
 
 
 def _read(noted: Mapping[str, Any]) -> Estimate:
@@ -111,7 +119,11 @@ class Notes:
             write_aside(self._path(name), json.dumps(whole, indent=1, sort_keys=True).encode())
 
     def _path(self, name: Mapping[str, Any]) -> Path:
-        return self._folder / f"{hashlib.sha256(canonical(name).encode()).hexdigest()[:40]}.json"
+        return self._folder / f"{_digest(name)}.json"
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(canonical(value).encode()).hexdigest()[:40]
 
 
 def machine(spec: Spec) -> dict[str, Any]:
@@ -150,10 +162,11 @@ def sentence(made: Estimate, calibrated: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time as exact as an estimate is: ``40 s``, ``58 min``, ``2.4 hours``."""
+    """A time as exact as an estimate is: ``40 s``, ``6.5 min``, ``58 min``, ``2.4 hours``."""
     if round(seconds) < 120:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 2 * 3600 else f"{seconds / 3600:.1f} hours"
+    number, unit = (seconds / 60, "min") if seconds < 119.5 * 60 else (seconds / 3600, "hours")
+    return f"{number:.{int(number < 9.95)}f} {unit}"
 
 
 def levels(some: Sequence[int]) -> str:

@@ -11,7 +11,7 @@ import torch
 
 from lotto.ahead import Ahead, fits_ahead, interpolated
 from lotto.calibration import Calibration, Case, Cost
-from lotto.estimate import Estimate, Part, Span, estimate_lines, sentence
+from lotto.estimate import Estimate, Part, Span, duration, estimate_line, sentence
 from lotto.running.engines import Engines
 from lotto.running.progress import QuietProgress
 from lotto.running.runner import Runner
@@ -65,8 +65,10 @@ def train(lab: Lab) -> int:
     return runner.steps
 
 
-def lines(lab: Lab) -> list[str]:
-    return list(estimate_lines(lab.spec, lab.plan, Store(lab.folder / "store")))
+def line_of(lab: Lab) -> str:
+    line = estimate_line(lab.spec, lab.plan, Store(lab.folder / "store"))
+    assert line
+    return line
 
 
 # -- what would be trained together ---------------------------------------------------------------------------------------------------
@@ -127,7 +129,7 @@ def test_between_two_measurements_it_is_linear_and_beyond_them_constant() -> Non
 
 def test_an_estimate_adds_up_its_fits(tmp_path: Path, asked: list[Case]) -> None:
     lab = Lab(tmp_path, *SPARSE_AT_LAST, "replicates=2")
-    (line,) = lines(lab)
+    line = line_of(lab)
     # Each of three fits: six steps, three evaluations of 150 examples and two of 450 in the test split, and two seconds.
     varying = 3 * (6 * 0.01 + (3 * 150 + 2 * 450) * 0.001)
     assert line.startswith(f"about {6 + varying:.0f} s ({6 + 0.9 * varying:.0f} s to {6 + 1.2 * varying:.0f} s) on ")
@@ -141,11 +143,28 @@ def test_an_estimate_adds_up_its_fits(tmp_path: Path, asked: list[Case]) -> None
 
 def test_few_points_stand_for_many_levels_and_for_other_numbers_of_members(tmp_path: Path, asked: list[Case]) -> None:
     lab = Lab(tmp_path, *SPARSE_AT_LAST, "schedule.levels=10", "prune.rate=0.3", "replicates=2", "controls=[reinit]")
-    lines(lab)
+    line_of(lab)
     sparse = [case for case in asked if case.sparse]
     weights = [case.kept[case.sparse[0]][0] for case in sparse]
     assert len(asked) == 5 and weights == sorted(weights, reverse=True)
     assert {case.members for case in sparse} == {4}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.4, "0 s"),
+        (119, "119 s"),
+        (120, "2.0 min"),
+        (596, "9.9 min"),
+        (597, "10 min"),
+        (7140, "119 min"),
+        (7170, "2.0 hours"),
+        (90000, "25 hours"),
+    ],
+)
+def test_a_time_is_as_exact_as_it_is_known(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
 
 
 def test_words() -> None:
@@ -163,25 +182,25 @@ def test_words() -> None:
 
 def test_what_was_measured_is_not_measured_again(tmp_path: Path, asked: list[Case]) -> None:
     lab = Lab(tmp_path, *SPARSE_AT_LAST)
-    (first,) = lines(lab)
+    first = line_of(lab)
     measured = len(asked)
-    (second,) = lines(lab)
+    second = line_of(lab)
     assert len(asked) == measured == 3 and second.partition(", ")[0] == first.partition(", ")[0]
     # Another plan of the same network: what they share is known.
     longer = Lab(tmp_path, *SPARSE_AT_LAST, "train.steps=9it")
-    assert ", calibrated before: " in lines(longer)[0] and len(asked) == measured
+    assert ", calibrated before: " in line_of(longer) and len(asked) == measured
     # Other batches take another time, and a note that cannot be read is none.
-    lines(Lab(tmp_path, *SPARSE_AT_LAST, "train.batch_size=7"))
+    line_of(Lab(tmp_path, *SPARSE_AT_LAST, "train.batch_size=7"))
     assert len(asked) == 2 * measured
     for note in (tmp_path / "store" / "calibration").iterdir():
         note.write_text("{")
-    assert lines(lab)[0].partition(", ")[0] == first.partition(", ")[0]
+    assert line_of(lab).partition(", ")[0] == first.partition(", ")[0]
     assert len(asked) == 3 * measured
 
 
 def test_a_store_that_cannot_be_written_to_is_no_obstacle(tmp_path: Path, asked: list[Case]) -> None:
     (tmp_path / "store").write_text("a file")
-    (line,) = lines(Lab(tmp_path))
+    line = line_of(Lab(tmp_path))
     assert line.startswith("about ") and (tmp_path / "store").read_text() == "a file"
 
 
@@ -207,7 +226,7 @@ def test_plan_prints_it_before_its_last_line_and_makes_nothing(shell: Shell) -> 
 def test_nothing_to_run_needs_no_estimate(tmp_path: Path, asked: list[Case]) -> None:
     lab = Lab(tmp_path, "schedule.levels=1", "train.steps=4it")
     train(lab)
-    assert not lines(lab) and not asked
+    assert estimate_line(lab.spec, lab.plan, lab.store) is None and not asked
 
 
 @pytest.fixture
@@ -232,5 +251,5 @@ def test_a_network_that_cannot_be_tried_out_leaves_the_plan_as_it_is(shell: Shel
 
 def test_an_engine_that_refuses_is_said_in_the_line(tmp_path: Path, asked: list[Case]) -> None:
     lab = Lab(tmp_path, "engine=stacked", "train.optimizer={_target_: torch.optim.LBFGS}")
-    (line,) = lines(lab)
+    line = line_of(lab)
     assert line.startswith("no estimate: engine=stacked is impossible") and not asked

@@ -178,10 +178,16 @@ def test_a_flipped_byte_is_found_and_the_stage_is_run_again(quiet: Lab, name: st
 
 
 @pytest.mark.parametrize(
-    ("sent", "status", "words"), [(signal.SIGINT, 130, "lotto: interrupted"), (signal.SIGTERM, 143, "lotto: terminated")]
+    ("sent", "status", "words"),
+    [(signal.SIGINT, 130, "lotto: interrupted"), (signal.SIGTERM, 143, "lotto: terminated")],
 )
 def test_interrupted_by_the_user_in_mid_training(
-    sent: signal.Signals, status: int, words: str, quiet: Lab, tmp_path: Path, launch: Callable[[list[str], Path], multiprocessing.process.BaseProcess]
+    sent: signal.Signals,
+    status: int,
+    words: str,
+    quiet: Lab,
+    tmp_path: Path,
+    launch: Callable[[list[str], Path], multiprocessing.process.BaseProcess],
 ) -> None:
     lab, out = Lab(tmp_path), tmp_path / "said"
     process = launch(lab.overrides, out)

@@ -154,7 +154,11 @@ REFUSALS: list[tuple[str, Any, str]] = [
     ("seed", "abc", "seed=abc is not a whole number."),
     ("seed", True, "seed=True is not a whole number."),
     ("seed", "${sed}", "seed cannot be resolved: Interpolation key 'sed' not found."),
-    ("engine", "stack", "engine=stack is unknown: choose from auto, alone, stacked, dense, sparse; did you mean stacked?"),
+    (
+        "engine",
+        "stack",
+        "engine=stack is unknown: choose from auto, alone, stacked, dense, sparse; did you mean stacked?",
+    ),
     ("name", None, "name=None is not a name."),
     ("store", "", "store= is not a name."),
     ("store", ..., "store is missing: give store=…."),

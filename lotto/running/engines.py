@@ -44,10 +44,13 @@ class Engines:
                 self._note(f"Replicates are trained one after another: {engine.reason}.")
         return self._engines[name]
 
-    def rule(self, stage: Stage) -> tuple[int, tuple[str, ...]]:
-        """How many replicates the fit of a stage may hold, and which weights it keeps as their values. Its parents are stored."""
+    def rule(self, stage: Stage, members: int) -> tuple[int, tuple[str, ...]]:
+        """How many replicates the fit of a stage may hold, and which weights it keeps as their values if it holds ``members``.
+
+        The stage's parents are stored.
+        """
         engine = self.engine(stage)
         start = stage.parents["start"].key
         if start not in self._kept:
             self._kept[start] = self._store.record(start)["result"].get("layers", {})
-        return engine.largest, sparse_layers(engine, self._kept[start], self.asked)
+        return engine.largest, sparse_layers(engine, self._kept[start], self.asked, min(members, engine.largest))

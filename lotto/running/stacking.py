@@ -15,13 +15,13 @@ _OWN = ("seed", "replicate")
 def stacks(
     ready: Iterable[Stage],
     plan: Plan,
-    rule: Callable[[Stage], tuple[int, tuple[str, ...]]],
+    rule: Callable[[Stage, int], tuple[int, tuple[str, ...]]],
     recorded: Mapping[str, Sequence[str]],
 ) -> list[Stack]:
     """Group ready stages, in the plan's order.
 
     Args:
-        rule: how many the stack of a stage may hold, and which of its weights are kept as their values.
+        rule: how many the stack of a stage may hold, and which of its weights are kept as their values in a stack of so many.
         recorded: for keys that were trained in a stack before, that stack's keys: what was published from a stack in part, or was
             damaged since, is trained in the same company again and comes to the same bits.
     """
@@ -34,14 +34,15 @@ def stacks(
             if company not in again:
                 again.add(company)
                 members = [plan.stages[key] for key in company]
-                made.append(Stack(tuple(members), tuple(map(plan.prefix, members)), rule(stage)[1]))
+                made.append(Stack(tuple(members), tuple(map(plan.prefix, members)), rule(stage, len(members))[1]))
             continue
         prefix = plan.prefix(stage)
-        groups.setdefault(_signature(stage, prefix, rule(stage)[1]), []).append((stage, prefix))
+        groups.setdefault(_signature(stage, prefix, rule(stage, 2)[1]), []).append((stage, prefix))
     for group in groups.values():
-        size, sparse = rule(group[0][0])
+        size, _ = rule(group[0][0], 2)
         for first in range(0, len(group), size):
             part = group[first : first + size]
+            sparse = rule(part[0][0], len(part))[1]
             made.append(Stack(tuple(stage for stage, _ in part), tuple(prefix for _, prefix in part), sparse))
     return made
 

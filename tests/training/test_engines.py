@@ -20,7 +20,14 @@ from lotto.models.conv import ConvNet
 from lotto.models.lenet import LeNet
 from lotto.models.resnet import CifarResNet
 from lotto.models.vgg import CifarVgg
-from lotto.training.engine import SMALLEST_SPARSE, SPARSE_BELOW, engine_for, network_for, sparse_layers
+from lotto.training.engine import (
+    SMALLEST_SPARSE,
+    SPARSE_BELOW,
+    SPARSE_BELOW_ALONE,
+    engine_for,
+    network_for,
+    sparse_layers,
+)
 from lotto.training.network import Alone
 from lotto.training.recorded import Recordings
 from lotto.training.sparse import Pattern
@@ -317,12 +324,14 @@ def test_which_layers_are_sparse_follows_from_their_counts() -> None:
     engine = engine_for(NETWORKS["lenet"](), IMAGE, SGD, "auto", "cpu")
     large, total = "fc_layers.0.weight", 10 * SMALLEST_SPARSE
     at = int(SPARSE_BELOW * total)
-    assert sparse_layers(engine, {large: [at, total]}, "auto") == (large,)
-    assert sparse_layers(engine, {large: [at + 1, total]}, "auto") == ()
-    assert sparse_layers(engine, {large: [0, total]}, "auto") == ()
-    assert sparse_layers(engine, {"fc.weight": [1, SMALLEST_SPARSE - 1]}, "auto") == ()
-    assert sparse_layers(engine, {"fc.weight": [1, 2], large: [total, total]}, "sparse") == ("fc.weight", large)
-    assert sparse_layers(engine, {}, "sparse") == ()
+    assert sparse_layers(engine, {large: [at, total]}, "auto", 2) == (large,)
+    assert sparse_layers(engine, {large: [at + 1, total]}, "auto", 2) == ()
+    assert sparse_layers(engine, {large: [0, total]}, "auto", 2) == ()
+    assert sparse_layers(engine, {"fc.weight": [1, SMALLEST_SPARSE - 1]}, "auto", 2) == ()
+    assert sparse_layers(engine, {"fc.weight": [1, 2], large: [total, total]}, "sparse", 2) == ("fc.weight", large)
+    assert sparse_layers(engine, {}, "sparse", 2) == ()
+    assert sparse_layers(engine, {large: [at, total]}, "auto", 1) == ()
+    assert sparse_layers(engine, {large: [int(SPARSE_BELOW_ALONE * total), total]}, "auto", 1) == (large,)
 
 
 @pytest.mark.parametrize("asked", ["alone", "stacked", "dense"])
