@@ -151,7 +151,10 @@ BAD = [
     ("train.batch_size=5000 train.drop_last=true", "batch_size=5000"),
     ("schedule=densities schedule.densities=[0.5] schedule.levels=5", "at most 2"),
     ("model=torchvision model.name=resnet18", "3 channels"),
-    ("engine=stacked train.optimizer._target_=torch.optim.Adafactor", "engine=stacked is impossible"),
+    (
+        "engine=stacked ~train.optimizer.betas ~train.optimizer.eps train.optimizer._target_=torch.optim.Adafactor",
+        "engine=stacked is impossible",
+    ),
     # more levels than weights
     ("schedule.levels=90", "more levels than these layers have weights for"),
     # data that are not there

@@ -123,20 +123,22 @@ def train_stack(
     if hardware.compile:
         network.compile()
     steps = chunks(stack.first, stack.recipe["stop"], stack.recipe["evaluate_every"])
-    with torch.random.fork_rng(), _interruptible():
-        _trainer(hardware).fit(fit, DataLoader(steps, batch_size=None))  # type: ignore[arg-type]
+    trainer = _trainer(hardware)
+    with _let_go_of(trainer, fit):
+        with torch.random.fork_rng(), _interruptible():
+            trainer.fit(fit, DataLoader(steps, batch_size=None))  # type: ignore[arg-type]
+        outcome, trained, ran = fit.outcome, fit.trained, {"device": fit.trained_on, "times": fit.times}
     weights = sum(counts(model).values())
     record = {
         "engine": network.engine,
         "sparse": list(stack.sparse),
         "compiled": hardware.compile,
         "stack": [stage.key for stage in stack.stages],
-        "device": fit.trained_on,
-        "times": fit.times,
+        **ran,
         "versions": versions(),
     }
     failures = []
-    for stage, member, fitted in zip(stack.stages, members, fit.outcome, strict=True):
+    for stage, member, fitted in zip(stack.stages, members, outcome, strict=True):
         if not fitted.finite:
             failures.append(
                 f"The loss of {member.name} was not finite: lower train.lr={stage.fields['lr']:g}, or lengthen train.warmup."
@@ -144,7 +146,18 @@ def train_stack(
         elif stage.key in wanted:
             _publish(stage, member, fitted, weights, record, store)
     store.discard(stack.name)
-    return failures, fit.trained
+    return failures, trained
+
+
+@contextmanager
+def _let_go_of(trainer: lightning.Trainer, fit: Fit) -> Iterator[None]:
+    """Frees both in the end. Lightning's objects refer to each other: left to the collector, a fit's tensors outlive it by ten fits."""
+    try:
+        yield
+    finally:
+        trainer.strategy.optimizers = []
+        vars(fit).clear()
+        vars(trainer).clear()
 
 
 @contextmanager
