@@ -24,7 +24,7 @@ from tests.training.lab import Lab
 SPARSE_AT_LAST = (
     "model.plan=[200,12]",
     "schedule.levels=3",
-    "prune.rate=0.6",
+    "prune.rate=0.82",
     "train.steps=6it",
     "train.evaluate_every=3it",
 )
