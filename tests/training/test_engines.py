@@ -8,7 +8,8 @@ from functools import partial
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -179,7 +180,9 @@ SPARSE_NETWORKS = {"lenet": NETWORKS["lenet"], "conv2": NETWORKS["conv2"], "sequ
 def test_sparse_and_dense_training_of_the_same_tickets_agree(name: str, optimizer: str) -> None:
     make = NETWORKS[name]
     taking_part = members(make, 3, 0.1)
-    changes = {"optimizer": {"_target_": f"torch.optim.{optimizer}"}, "lr": 1e-3, "stop": 60}
+    # A gradient that is rounding error alone must not be divided by its own size.
+    settings = {} if optimizer == "SGD" else {"eps": 1e-4}
+    changes = {"optimizer": {"_target_": f"torch.optim.{optimizer}", **settings}, "lr": 1e-3, "stop": 60}
     engine = engine_for(make(), IMAGE, f"torch.optim.{optimizer}", "sparse", "cpu")
     assert len(engine.sparse) == 3
     sparse = fitted(make, taking_part, "sparse", sorted(engine.sparse), engine.recordings, **changes)
@@ -226,7 +229,7 @@ def test_a_member_is_the_same_whatever_the_stack_it_is_in() -> None:
 # -- the sparse product, against the dense one -------------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=40)
+@hypothesis_settings(deadline=None, max_examples=40)
 @given(
     replicates=st.integers(1, 4),
     out=st.integers(1, 7),
