@@ -16,6 +16,9 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 Pass = Callable[..., Tensor]
 
+# Operations without an effect where nobody uses their result: what is left of vmap's own work and of placeholders.
+_IDLE = (torch.ops.aten.alias.default, torch.ops.aten.expand.default, torch.ops.aten.new_full.default)
+
 
 class Recordings:
     """Forward passes by what tells them apart; one object serves all fits of a network."""
@@ -37,7 +40,10 @@ def _record(function: Pass, arguments: Sequence[Tensor]) -> Pass:
     with graph.inserting_before(next(iter(graph.nodes))):
         linears = graph.placeholder("linears")
     for node in reversed(graph.nodes):
-        if node.target is torch.ops.aten.alias.default and not node.users:
+        if node.target in _IDLE and not node.users:
+            graph.erase_node(node)
+        elif node.target is torch.ops.aten.permute.default and node.args[1] == sorted(node.args[1]):
+            node.replace_all_uses_with(node.args[0])
             graph.erase_node(node)
         elif node.target is torch.ops.lotto.linear.default:
             x, weight, bias, name, shared, _ = node.args

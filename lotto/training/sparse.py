@@ -114,16 +114,7 @@ class Pattern:
 
     def linear(self, x: Tensor, values: Tensor, bias: Tensor | None, shared: bool) -> Tensor:
         """From x ``[R, *, in]``, or ``[*, in]`` if it is shared, to ``[R, *, out]``."""
-        x = x.to(values.dtype)
-        if shared:
-            between, columns = x.shape[:-1], x.reshape(-1, self.wide).mT.contiguous()
-        else:
-            between = x.shape[1:-1]
-            columns = x.reshape(self.replicates, -1, self.wide).mT.reshape(self.replicates * self.wide, -1)
-        rows = _Product.apply(columns, values, self, shared).view(self.replicates, self.out, -1)
-        if bias is not None:
-            rows = rows + bias.unsqueeze(2)
-        return rows.mT.reshape(self.replicates, *between, self.out)
+        return _Product.apply(x.to(values.dtype), values, bias, self, shared)
 
 
 class Positions:
@@ -153,23 +144,46 @@ class Positions:
 
 
 class _Product(torch.autograd.Function):
-    """W x for the sparse W of a pattern, from its values and x ``[columns, B]``."""
+    """``Pattern.linear``, for the kept values ``[n]`` and the bias ``[R, out]``.
+
+    One node of the graph with the changes of layout inside: at low density the nodes are most of the work.
+    """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, values: Tensor, pattern: Pattern, shared: bool) -> Tensor:
-        ctx.save_for_backward(x, values)
-        ctx.pattern = pattern
+    def forward(ctx: Any, x: Tensor, values: Tensor, bias: Tensor | None, pattern: Pattern, shared: bool) -> Tensor:
+        between = x.shape[:-1] if shared else x.shape[1:-1]
         with _without_autocast():
-            return (pattern.below if shared else pattern.blocks).matrix(values) @ x
+            if shared:
+                columns = x.reshape(-1, pattern.wide).mT.contiguous()
+                rows = pattern.below.matrix(values) @ columns
+            else:
+                columns = _rows_of_units(x, pattern.wide)
+                rows = pattern.blocks.matrix(values) @ columns
+        rows = rows.view(pattern.replicates, pattern.out, -1)
+        if bias is not None:
+            rows += bias.unsqueeze(2)
+        ctx.save_for_backward(columns, values)
+        ctx.pattern, ctx.shape = pattern, x.shape
+        return rows.mT.reshape(pattern.replicates, *between, pattern.out)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor, None, None]:
-        x, values = ctx.saved_tensors
-        pattern, gradient = ctx.pattern, gradients[0].contiguous()
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None, None, None]:
+        columns, values = ctx.saved_tensors
+        pattern, of_x, of_bias = ctx.pattern, None, None
+        gradient = _rows_of_units(gradients[0], pattern.out)
         with _without_autocast():
-            of_values = torch.sparse.sampled_addmm(pattern.blocks.zero(values), gradient, x.mT, beta=0.0).values()
-            of_x = pattern.turned_matrix(values) @ gradient if ctx.needs_input_grad[0] else None
-        return of_x, of_values, None, None
+            of_values = torch.sparse.sampled_addmm(pattern.blocks.zero(values), gradient, columns.mT, beta=0.0).values()
+            if ctx.needs_input_grad[0]:
+                of_columns = pattern.turned_matrix(values) @ gradient
+                of_x = of_columns.view(pattern.replicates, pattern.wide, -1).mT.reshape(ctx.shape)
+        if ctx.needs_input_grad[2]:
+            of_bias = gradient.sum(1).view(pattern.replicates, pattern.out)
+        return of_x, of_values, of_bias, None, None
+
+
+def _rows_of_units(x: Tensor, width: int) -> Tensor:
+    """From ``[R, *, width]`` to ``[R * width, B]``, a unit's values in a contiguous row."""
+    return x.reshape(len(x), -1, width).mT.reshape(len(x) * width, -1)
 
 
 def _without_autocast() -> AbstractContextManager[Any]:

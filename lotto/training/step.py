@@ -57,10 +57,10 @@ class Step:
         losses = F.cross_entropy(
             logits.flatten(0, 1), y.flatten(), reduction="none", label_smoothing=self.recipe["label_smoothing"]
         ).view(y.shape)
-        loss = losses.mean(1)
         for parameter in self._parameters:
             parameter.grad = None
-        loss.sum().backward()
+        # Of the sum over replicates of their mean losses, without the two nodes that compute it.
+        losses.backward(torch.full_like(losses, 1 / y.shape[1]))
         # With masked gradients and optimizer state that starts masked, pruned weights stay at exactly zero. A layer that the forward
         # pass leaves out has no gradient.
         reached = [
@@ -71,7 +71,7 @@ class Step:
         self._update()
         # Autocast keeps low-precision copies of the weights until its outermost region ends, which is the whole chunk here.
         torch.clear_autocast_cache()
-        return loss.detach(), logits.detach()
+        return losses.detach().mean(1), logits.detach()
 
     def _factor(self, step: int) -> float:
         hold = self.recipe["hold"]
