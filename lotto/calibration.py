@@ -35,7 +35,7 @@ from lotto.training.fit import LONGEST_CHUNK, Fit, chunks
 from lotto.training.member import Member
 from lotto.training.network import Network, Tensors, state_of
 from lotto.training.recorded import Recordings
-from lotto.training.train import _interruptible, _trainer, device_kind, prepare_device
+from lotto.training.train import device_kind, interruptible, prepare_device, trainer_for
 
 # Images of a training set are drawn as many as there are, up to so many bytes: gathered from a cache they would come too fast.
 TRAINING_BYTES = 64 * 1024**2
@@ -206,8 +206,8 @@ class Calibration:
         )
         if hardware.compile:
             fit.network.compile()
-        with _interruptible():
-            _trainer(hardware).fit(fit, DataLoader(steps, batch_size=None))  # type: ignore[arg-type]
+        with interruptible():
+            trainer_for(hardware).fit(fit, DataLoader(steps, batch_size=None))  # type: ignore[arg-type]
         return _Timed(began, stamps, time.perf_counter())
 
     def _network(self, case: Case, members: Sequence[Member], recordings: Recordings | None) -> Network:

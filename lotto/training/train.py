@@ -123,9 +123,9 @@ def train_stack(
     if hardware.compile:
         network.compile()
     steps = chunks(stack.first, stack.recipe["stop"], stack.recipe["evaluate_every"])
-    trainer = _trainer(hardware)
+    trainer = trainer_for(hardware)
     with _let_go_of(trainer, fit):
-        with torch.random.fork_rng(), _interruptible():
+        with torch.random.fork_rng(), interruptible():
             trainer.fit(fit, DataLoader(steps, batch_size=None))  # type: ignore[arg-type]
         outcome, trained, ran = fit.outcome, fit.trained, {"device": fit.trained_on, "times": fit.times}
     weights = sum(counts(model).values())
@@ -161,7 +161,7 @@ def _let_go_of(trainer: lightning.Trainer, fit: Fit) -> Iterator[None]:
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
+def interruptible() -> Iterator[None]:
     """Lightning answers an interrupt by ending the process without a word; here it stays the interrupt that it was.
 
     A request to terminate ends it as well, but not as if all were done: exit status 143, as of a process that the signal killed.
@@ -225,7 +225,7 @@ def _check_pruned_are_zero(name: str, state: Tensors, mask: Mask | None) -> None
             )
 
 
-def _trainer(hardware: HardwareSpec) -> lightning.Trainer:
+def trainer_for(hardware: HardwareSpec) -> lightning.Trainer:
     # Lightning's hints are about loaders and checkpoints that lotto does itself.
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="lightning")

@@ -19,7 +19,7 @@ from lotto.training.fit import Fit, chunks
 from lotto.training.member import Fitted, Member
 from lotto.training.network import state_of
 from lotto.training.recorded import Recordings
-from lotto.training.train import _trainer
+from lotto.training.train import trainer_for
 
 IMAGE = (3, 16, 16)
 
@@ -115,7 +115,7 @@ def fitted(
     steps = chunks(0, recipe["stop"], recipe["evaluate_every"])
     hardware = hardware or HardwareSpec(accelerator="cpu", precision=str(recipe["precision"]))
     with torch.random.fork_rng():
-        _trainer(hardware).fit(fit, DataLoader(steps, batch_size=None))
+        trainer_for(hardware).fit(fit, DataLoader(steps, batch_size=None))
     return fit.outcome
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from lotto.spec import HardwareSpec
+from lotto.training.network import load_state
 from lotto.training.optimizer import optimizer_for, set_rate, update_of
 from lotto.training.tally import Tally
-from tests.training.made_up import RECIPE, fitted, members, worst_difference
+from tests.training.made_up import RECIPE, MadeUp, fitted, members, worst_difference
 from tests.training.test_engines import NETWORKS
 
 gpu = pytest.mark.gpu
@@ -44,6 +46,43 @@ def test_other_optimizers_update_by_themselves() -> None:
     parameters = [nn.Parameter(torch.ones(2))]
     optimizer = torch.optim.RMSprop(parameters)
     assert update_of(optimizer) == optimizer.step
+
+
+@pytest.mark.parametrize("asked", ["alone", "stacked"])
+def test_steps_are_those_of_a_loop_written_by_hand(asked: str) -> None:
+    # Batches of 16, 16 and 8 in an epoch of 40: the last one is shorter, and its mean is over what it holds.
+    taking_part = members(NETWORKS["lenet"], 2, 0.5)
+    changes = {
+        "stop": 6,
+        "batch_size": 16,
+        "lr": 0.05,
+        "weight_decay": 0.0,
+        "optimizer": {"_target_": "torch.optim.SGD"},
+    }
+    trained = fitted(NETWORKS["lenet"], taking_part, asked, **changes)
+    data = MadeUp()
+    data.place("cpu")
+    for index, member in enumerate(taking_part):
+        model = NETWORKS["lenet"]().double()
+        load_state(model, member.state)
+        batches = data.train_batches([member.streams], 0, 6, 16, False)
+        sizes = []
+        for x, y in batches:
+            loss = F.cross_entropy(model(x[0].double()), y[0])
+            gradients = torch.autograd.grad(loss, list(model.parameters()))
+            with torch.no_grad():
+                for (name, weight), gradient in zip(model.named_parameters(), gradients, strict=True):
+                    weight -= 0.05 * gradient * member.mask.get(name, 1.0)
+            sizes.append(len(y[0]))
+        assert sizes == [16, 16, 8] * 2
+        for name, weight in model.named_parameters():
+            torch.testing.assert_close(trained[index].state[name], weight.detach(), rtol=0, atol=1e-12)
+
+
+def test_among_equal_validation_losses_the_first_is_the_early_stop() -> None:
+    recipe = {"lr": 0.0, "stop": 20, "evaluate_every": 5, "resumable": True}
+    (trained,) = fitted(NETWORKS["lenet"], members(NETWORKS["lenet"], 1), "alone", **recipe)
+    assert len({row["val_loss"] for row in trained.metrics}) == 1 and trained.results["early_stop_step"] == 0
 
 
 def test_a_tally_does_not_depend_on_when_it_is_counted() -> None:
