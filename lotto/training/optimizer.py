@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from hydra.utils import get_class
 from torch import Tensor, nn
-from torch.optim.adam import adam
 
 from lotto.errors import BadRequest
 
@@ -66,7 +65,8 @@ def update_of(optimizer: torch.optim.Optimizer) -> Callable[[], None]:
     if not plain or not group["fused"]:
         return optimizer.step
     parameters = group["params"]
-    lists: list[list[Tensor]] = []
+    fused = torch._fused_adamw_ if group.get("decoupled_weight_decay", False) else torch._fused_adam_
+    state: list[list[Tensor]] = []  # averages, averages of squares, steps
 
     @torch.no_grad()
     def update() -> None:
@@ -74,28 +74,25 @@ def update_of(optimizer: torch.optim.Optimizer) -> Callable[[], None]:
         if any(gradient is None for gradient in gradients):
             optimizer.step()
             return
-        if not lists:
+        if not state:
             if any(parameter not in optimizer.state for parameter in parameters):
                 optimizer.step()  # makes the state
                 return
-            state = [optimizer.state[parameter] for parameter in parameters]
-            lists.extend([slots[name] for slots in state] for name in ("exp_avg", "exp_avg_sq", "step"))
-        adam(
+            slots = [optimizer.state[parameter] for parameter in parameters]
+            state.extend([slot[name] for slot in slots] for name in ("exp_avg", "exp_avg_sq", "step"))
+        torch._foreach_add_(state[2], 1)
+        fused(
             parameters,
             gradients,
-            lists[0],
-            lists[1],
+            *state[:2],
             [],
-            lists[2],
-            foreach=False,
-            fused=True,
-            decoupled_weight_decay=group.get("decoupled_weight_decay", False),
-            amsgrad=False,
+            state[2],
+            lr=group["lr"],
             beta1=group["betas"][0],
             beta2=group["betas"][1],
-            lr=group["lr"],
             weight_decay=group["weight_decay"],
             eps=group["eps"],
+            amsgrad=False,
             maximize=False,
         )
 
