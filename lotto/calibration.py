@@ -260,6 +260,9 @@ class _NoCheckpoints:
     def load(self) -> None:
         return None
 
+    def asked(self) -> bool:
+        return False
+
     def due(self) -> bool:
         return False
 

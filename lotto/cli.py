@@ -102,8 +102,14 @@ def _run(arguments: Sequence[str]) -> int:
     import hydra
 
     from lotto.compose import CONF, register_resolvers
+    from lotto.launchers.driver import follow_driver
+    from lotto.launchers.foreign import lost
+    from lotto.launchers.job import Job
+    from lotto.launchers.register import register_launchers
 
+    follow_driver()
     register_resolvers()
+    register_launchers()
     overrides, config_dir, flags = _split(arguments)
     if set(flags) <= _SWEEP:
         _check_points(overrides, config_dir, sweeps=bool(flags))
@@ -114,24 +120,16 @@ def _run(arguments: Sequence[str]) -> int:
     # Errors come to main, which answers them in a sentence.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     sweeps = bool(_SWEEP.intersection(flags))
-    failures: list[LottoError | OSError] = []
-    here = os.getpid()
-
-    def job(config: DictConfig) -> None:
-        try:
-            run_job(config)
-        except (LottoError, OSError) as reason:
-            if os.getpid() != here:
-                raise
-            # Kept from Hydra, which would add paragraphs; and a point of a sweep that fails does not keep the others from running.
-            failures.append(reason)
-            if sweeps:
-                print(f"lotto: {reason}", file=sys.stderr)
-
-    hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(job)()
-    if failures and not sweeps:
-        raise failures[0]
-    return max((getattr(reason, "exit_status", 1) for reason in failures), default=0)
+    job = Job(run_job, sweeps)
+    try:
+        hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(job)()
+    except Exception as reason:
+        if sentence := lost(reason):
+            raise sentence from None
+        raise
+    if job.failures and not sweeps:
+        raise job.failures[0]
+    return max((getattr(reason, "exit_status", 1) for reason in job.failures), default=0)
 
 
 _SWEEP = {"-m", "--multirun"}

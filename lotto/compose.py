@@ -44,6 +44,13 @@ _PACKAGE = Path(__file__).resolve().parent
 # In a checkout conf/ lies beside the package, in an installed wheel inside it.
 CONF = next(path for path in (_PACKAGE / "conf", _PACKAGE.parent / "conf") if (path / "config.yaml").is_file())
 
+# Options that other packages bring along.
+_EXTRAS = {
+    "hydra/launcher=joblib": "joblib",
+    "hydra/launcher=submitit_local": "slurm",
+    "hydra/launcher=submitit_slurm": "slurm",
+}
+
 # What does not tell one run's folder from another's: where it runs and where it writes.
 _NOT_THE_RUN = ("hydra", "store", "hardware", "name")
 
@@ -224,6 +231,8 @@ def _sentence(reason: Exception, overrides: Sequence[str], config_dir: str | Non
     text = str(reason)
     if isinstance(reason, MissingConfigException) and reason.missing_cfg_file:
         group, _, name = str(reason.missing_cfg_file).rpartition("/")
+        if extra := _EXTRAS.get(f"{group}={name}"):
+            return f"{group}={name} needs an extra that is not installed: pip install 'lotto[{extra}]'."
         if group.startswith("experiment/"):
             group, name = "experiment", f"{group.removeprefix('experiment/')}/{name}"
         options = [option for option in reason.options or () if not option.startswith("_")] or _options(

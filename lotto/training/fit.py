@@ -103,10 +103,14 @@ class Fit(lightning.LightningModule):
         first, last = chunk
         if last <= self.step or not self.finite.any():
             return  # done before the checkpoint that this fit goes on from, or nothing left to train
+        first = max(first, self.step)  # that checkpoint may lie inside the chunk
         # The steps come first: they end before another batch is asked for.
         for step, (x, y) in zip(range(first, last), self.batches, strict=False):
             self._update(step, x, y)
             self.times.setdefault("first_step", time.time())
+            if step + 1 < last and self.checkpoints.asked():
+                self.step = step + 1
+                self.checkpoints.save(*self._checkpoint())
         self.step = last
         self.trained += (last - first) * len(self.members)
         if last % self.recipe["evaluate_every"] == 0:

@@ -60,6 +60,9 @@ class Checkpoints(Protocol):
 
     def load(self) -> tuple[Tensors, dict[str, Any]] | None: ...
 
+    def asked(self) -> bool:
+        """Whether one is wanted now, in the middle of a chunk of steps: the process is to leave."""
+
     def due(self) -> bool: ...
 
     def save(self, tensors: Tensors, state: dict[str, Any]) -> None: ...

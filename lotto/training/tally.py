@@ -9,13 +9,14 @@ from torch import Tensor
 
 # Logits that may wait to be counted: four megabytes of them.
 WAITING_NUMBERS = 1_000_000
+ROUNDING = 2.0**32
 
 
 class Tally:
     """Sums over steps, on the device and without waiting for it, for R replicates.
 
-    Which answers were right is counted for many steps at once: for a small network it costs a twentieth of a step. The sum of accuracies
-    is exact, so that it does not depend on when it was counted.
+    Which answers were right is counted for many steps at once: for a small network it costs a twentieth of a step. Accuracies are rounded
+    to multiples of 2**-32, so that their sum is exact and does not depend on when it was counted: a checkpoint counts.
 
     Attributes:
         loss: sum of the batches' mean losses, float32 ``[R]``.
@@ -60,4 +61,5 @@ class Tally:
         if self._waiting:
             logits, labels = (torch.stack(tensors) for tensors in zip(*self._waiting, strict=True))
             self._waiting.clear()
-            self.correct += (logits.argmax(3) == labels).double().mean(2).sum(0)
+            accuracies = (logits.argmax(3) == labels).double().mean(2)
+            self.correct += (accuracies * ROUNDING).round_().sum(0) / ROUNDING

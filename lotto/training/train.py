@@ -31,6 +31,7 @@ from lotto.training.fit import Fit, chunks
 from lotto.training.member import Fitted, Member
 from lotto.training.network import Tensors
 from lotto.training.recorded import Recordings
+from lotto.training.signals import Requests
 from lotto.versions import versions
 
 _PRECISIONS: dict[str, Any] = {"32": "32-true", "tf32": "32-true", "bf16": "bf16-mixed", "64": "64-true"}
@@ -69,21 +70,25 @@ class Stack:
 
 
 class StoredCheckpoints:
-    """A stack's checkpoint in the store's scratch, at most one every ``seconds``."""
+    """A stack's checkpoint in the store's scratch: at most one every ``seconds``, and one at once when the process is asked to leave."""
 
-    def __init__(self, store: Store, name: str, seconds: float) -> None:
-        self._store, self._name, self._seconds = store, name, seconds
+    def __init__(self, store: Store, name: str, seconds: float, requests: Requests) -> None:
+        self._store, self._name, self._seconds, self._requests = store, name, seconds, requests
         self._last = time.monotonic()
 
     def load(self) -> tuple[Tensors, dict[str, Any]] | None:
         return self._store.load_scratch(self._name)
 
+    def asked(self) -> bool:
+        return self._requests.waiting
+
     def due(self) -> bool:
-        return time.monotonic() - self._last >= self._seconds
+        return self.asked() or time.monotonic() - self._last >= self._seconds
 
     def save(self, tensors: Tensors, state: dict[str, Any]) -> None:
         self._store.save_scratch(self._name, tensors, state)
         self._last = time.monotonic()
+        self._requests.hand_on()
 
 
 def train_stack(
@@ -110,13 +115,14 @@ def train_stack(
     if stack.recipe["precision"] == "64":
         model = model.double()
     network = network_for(model, members, stack.sparse, asked, recordings)
+    requests = Requests()
     fit = Fit(
         network,
         members,
         stack.recipe,
         stack.first,
         data,
-        StoredCheckpoints(store, stack.name, hardware.checkpoint_every),
+        StoredCheckpoints(store, stack.name, hardware.checkpoint_every, requests),
         advance,
         hardware.graph,
     )
@@ -124,28 +130,30 @@ def train_stack(
         network.compile()
     steps = chunks(stack.first, stack.recipe["stop"], stack.recipe["evaluate_every"])
     trainer = trainer_for(hardware)
-    with _let_go_of(trainer, fit):
-        with torch.random.fork_rng(), interruptible():
-            trainer.fit(fit, DataLoader(steps, batch_size=None))  # type: ignore[arg-type]
-        outcome, trained, ran = fit.outcome, fit.trained, {"device": fit.trained_on, "times": fit.times}
-    weights = sum(counts(model).values())
-    record = {
-        "engine": network.engine,
-        "sparse": list(stack.sparse),
-        "compiled": hardware.compile,
-        "stack": [stage.key for stage in stack.stages],
-        **ran,
-        "versions": versions(),
-    }
-    failures = []
-    for stage, member, fitted in zip(stack.stages, members, outcome, strict=True):
-        if not fitted.finite:
-            failures.append(
-                f"The loss of {member.name} was not finite: lower train.lr={stage.fields['lr']:g}, or lengthen train.warmup."
-            )
-        elif stage.key in wanted:
-            _publish(stage, member, fitted, weights, record, store)
-    store.discard(stack.name)
+    trainer.callbacks.append(requests)  # type: ignore[attr-defined]
+    with requests.kept():
+        with _let_go_of(trainer, fit):
+            with torch.random.fork_rng(), interruptible():
+                trainer.fit(fit, DataLoader(steps, batch_size=None))  # type: ignore[arg-type]
+            outcome, trained, ran = fit.outcome, fit.trained, {"device": fit.trained_on, "times": fit.times}
+        weights = sum(counts(model).values())
+        record = {
+            "engine": network.engine,
+            "sparse": list(stack.sparse),
+            "compiled": hardware.compile,
+            "stack": [stage.key for stage in stack.stages],
+            **ran,
+            "versions": versions(),
+        }
+        failures = []
+        for stage, member, fitted in zip(stack.stages, members, outcome, strict=True):
+            if not fitted.finite:
+                failures.append(
+                    f"The loss of {member.name} was not finite: lower train.lr={stage.fields['lr']:g}, or lengthen train.warmup."
+                )
+            elif stage.key in wanted:
+                _publish(stage, member, fitted, weights, record, store)
+        store.discard(stack.name)
     return failures, trained
 
 

@@ -48,6 +48,9 @@ class NoCheckpoints:
     def load(self) -> None:
         return None
 
+    def asked(self) -> bool:
+        return False
+
     def due(self) -> bool:
         return False
 
