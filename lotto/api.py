@@ -76,11 +76,43 @@ def report_again(folders: Sequence[Path], stream: IO[str]) -> None:
     if not found:
         raise BadRequest("There is no run with results under outputs/runs: give the folder of one.")
     for folder in found:
-        if not (folder / ".hydra" / "config.yaml").is_file():
-            raise BadRequest(f"{folder} is not the folder of a run: it holds no .hydra/config.yaml.")
-        spec = read_spec(OmegaConf.load(folder / ".hydra" / "config.yaml"))  # type: ignore[arg-type]
+        spec = read_spec(config_of(folder))
         overrides = OmegaConf.load(folder / ".hydra" / "overrides.yaml")
         _show(report_experiment(spec, folder, [str(override) for override in overrides]), stream)
+
+
+def mirror_again(logger: str, folders: Sequence[Path], overrides: Sequence[str], stream: IO[str]) -> int:
+    """Mirror by ``logger`` what is stored of finished or killed runs; without folders, of every run under ``outputs/runs``.
+
+    Args:
+        overrides: settings of the logger, such as ``logger.wandb.mode=online``; the others are those that the run had.
+
+    Returns:
+        The exit status: 1 if something could not be mirrored.
+
+    Raises:
+        BadRequest: a folder is not a run's, or a setting is not the logger's.
+    """
+    from lotto.mirrors.again import mirror_run
+
+    found = list(folders) or sorted(path.parent.parent for path in Path("outputs/runs").glob("**/.hydra/config.yaml"))
+    if not found:
+        raise BadRequest("There is no run under outputs/runs: give the folder of one.")
+    return max(mirror_run(logger, folder, config_of(folder), overrides, stream) for folder in found)
+
+
+def config_of(folder: Path) -> DictConfig:
+    """The configuration that the run in ``folder`` was composed of.
+
+    Raises:
+        BadRequest: it is not a run's folder.
+    """
+    from omegaconf import OmegaConf
+
+    path = folder / ".hydra" / "config.yaml"
+    if not path.is_file():
+        raise BadRequest(f"{folder} is not the folder of a run: it holds no .hydra/config.yaml.")
+    return OmegaConf.load(path)  # type: ignore[return-value]
 
 
 def _show(outcome: Outcome, stream: IO[str]) -> None:

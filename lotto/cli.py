@@ -21,7 +21,8 @@ lotto: find winning tickets, with the controls that show that they are.
   run                  what the configuration describes; the verb may be left out, -m sweeps as in Hydra
   plan                 what run would do: stages, what is stored, training steps, and from a short calibration the time that they will
                        take here (--no-estimate leaves it out); runs nothing
-  report [DIR...]      tables and figures of finished runs, from what is stored (default: every run under outputs/runs)
+  report [DIR...]      tables and figures of finished runs, from what is stored (default: every run under outputs/runs);
+                       report csv|tensorboard|wandb [DIR...] mirrors them, report wandb --workspace builds the panels
   ticket ...           export, inspect, verify, diff, import ticket files
   list [GROUP]         what can be composed
   bench                throughput beside a hand-written PyTorch loop, on made-up data (bench.models=[lenet] bench.rounds=7)
@@ -204,7 +205,10 @@ def _plan(arguments: Sequence[str]) -> int:
 
 def _report(arguments: Sequence[str]) -> int:
     from lotto.api import report_again
+    from lotto.mirrors.again import loggers
 
+    if arguments and arguments[0] in loggers():
+        return _mirror(arguments[0], arguments[1:])
     for folder in arguments:
         if folder.startswith("-") or "=" in folder:
             raise BadRequest(
@@ -212,6 +216,25 @@ def _report(arguments: Sequence[str]) -> int:
             )
     report_again([Path(folder) for folder in arguments], sys.stdout)
     return 0
+
+
+def _mirror(logger: str, arguments: Sequence[str]) -> int:
+    from lotto.api import mirror_again
+    from lotto.mirrors.again import check_overrides
+
+    overrides = [argument for argument in arguments if "=" in argument]
+    flags = [argument for argument in arguments if argument.startswith("-") and argument not in overrides]
+    folders = [Path(argument) for argument in arguments if argument not in [*overrides, *flags]]
+    check_overrides(logger, overrides)
+    if flags == ["--workspace"] and logger == "wandb":
+        from lotto.mirrors.workspace import report_workspace
+
+        return report_workspace(folders, overrides, sys.stdout)
+    for flag in flags:
+        raise BadRequest(
+            f"lotto report {logger} does not take {flag}: only folders, overrides and for wandb --workspace."
+        )
+    return mirror_again(logger, folders, overrides, sys.stdout)
 
 
 def _ticket(arguments: Sequence[str]) -> int:

@@ -51,8 +51,8 @@ _EXTRAS = {
     "hydra/launcher=submitit_slurm": "slurm",
 }
 
-# What does not tell one run's folder from another's: where it runs and where it writes.
-_NOT_THE_RUN = ("hydra", "store", "hardware", "name")
+# What does not tell one run's folder from another's: where it runs, where it writes and who is told.
+_NOT_THE_RUN = ("hydra", "store", "hardware", "name", "logger")
 
 
 _REQUIRED = (
@@ -136,10 +136,12 @@ def read_spec(config: DictConfig) -> Spec:
         hardware=HardwareSpec.read(plain["hardware"]),
         store=_text("store", plain["store"]),
         engine=plain["engine"],
+        loggers=_loggers(plain.get("logger") or {}),
+        request={name: value for name, value in plain.items() if name != "logger"},
     )
     nothing_left("prune", prune)
     nothing_left("method", method)
-    for name in plain.keys() - {*_REQUIRED, "controls", "experiment"}:
+    for name in plain.keys() - {*_REQUIRED, "controls", "experiment", "logger"}:
         raise BadRequest(f"{name}={plain[name]} is no setting of lotto{near(name, _REQUIRED) or '.'}")
     return spec
 
@@ -160,6 +162,16 @@ def _plain(config: Any) -> dict[str, Any]:
         name: OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else config[name]
         for name, node in own.items()
     }
+
+
+def _loggers(config: object) -> dict[str, Any]:
+    """The ``logger`` section, whose settings the loggers check where they are defined."""
+    loggers = section("logger", config, ())
+    if loggers:
+        from lotto.mirrors.opening import make
+
+        make(loggers, Path())
+    return loggers
 
 
 def _missing(value: Any, path: str = "") -> Iterator[str]:

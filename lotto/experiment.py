@@ -7,13 +7,15 @@ import json
 import os
 import platform
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lotto.compose import imported
 from lotto.errors import BadRequest, StageFailed
+from lotto.mirrors.mirror import Files
+from lotto.mirrors.opening import open_mirrors
 from lotto.plan import Plan
 from lotto.pruning.allocate import Layer, forecast
 from lotto.report.aside import write_aside
@@ -64,15 +66,19 @@ def run_experiment(spec: Spec, folder: Path, overrides: Sequence[str], progress:
     store = Store(spec.store)
     plan = Plan.of(spec)
     missing = plan.missing(store.verify)
+    mirrors = open_mirrors(spec.loggers, spec, plan, store, folder, progress.note)
     cached = _begin(folder, [entry.trained.key for entry in plan.entries if entry.trained.key not in missing])
-    failed, steps = _run(spec, plan, missing, store, progress) if missing else ({}, 0)
-    _tidy(plan, store)
-    table = results_table(spec, plan, store, cached)
     written: Written | None = None
     tickets: tuple[Path, ...] = ()
-    if len(table):
-        tickets = _export(table, store, folder)
-        written = _report(spec, table, tickets, folder, overrides, steps, plan, time.monotonic() - started, steps > 0)
+    with mirrors.following():
+        failed, steps = _run(spec, plan, missing, store, progress, mirrors.published) if missing else ({}, 0)
+        _tidy(plan, store)
+        table = results_table(spec, plan, store, cached)
+        if len(table):
+            tickets = _export(table, store, folder)
+            seconds = time.monotonic() - started
+            written = _report(spec, table, tickets, folder, overrides, steps, plan, seconds, steps > 0)
+        mirrors.finish(Files(written.figures if written else (), tickets))
     _finish(folder, cached)
     return Outcome(table, written, tickets, tuple(failed.values()), steps, time.monotonic() - started)
 
@@ -92,9 +98,14 @@ def report_experiment(spec: Spec, folder: Path, overrides: Sequence[str]) -> Out
 
 
 def _run(
-    spec: Spec, plan: Plan, missing: Mapping[str, Stage], store: Store, progress: Progress
+    spec: Spec,
+    plan: Plan,
+    missing: Mapping[str, Stage],
+    store: Store,
+    progress: Progress,
+    published: Callable[[set[str]], None],
 ) -> tuple[dict[str, str], int]:
-    """The sentences of what failed, and the training steps that this process took."""
+    """The sentences of what failed, and the training steps that this process took; ``published`` is told what was trained."""
     from lotto.running.loading import load
 
     load()
@@ -106,6 +117,7 @@ def _run(
     runner = Runner(
         plan, missing, store, {canonical(spec.data.identity): spec.data_config}, spec.hardware, spec.engine, progress
     )
+    runner.published = published
     runner.load_data()
     return runner.run(), runner.steps
 

@@ -25,12 +25,15 @@ def results_table(spec: Spec, plan: Plan, store: Store, cached: Collection[str])
     order = {name: place for place, name in enumerate(["ticket", *(control.name for control in spec.controls)])}
     entries = sorted(plan.entries, key=lambda entry: (entry.level, order[entry.branch], entry.replicate, entry.sample))
     rows = [
-        _row(spec, entry, store.record(entry.trained.key), cached) for entry in entries if store.has(entry.trained.key)
+        result_row(spec, entry, store.record(entry.trained.key), cached)
+        for entry in entries
+        if store.has(entry.trained.key)
     ]
     return pd.DataFrame(rows)
 
 
-def _row(spec: Spec, entry: Entry, record: dict[str, Any], cached: Collection[str]) -> dict[str, Any]:
+def result_row(spec: Spec, entry: Entry, record: dict[str, Any], cached: Collection[str] = ()) -> dict[str, Any]:
+    """The row of one ticket, from the record of its trained artifact."""
     result = record["result"]
     return {
         "experiment": spec.name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
@@ -192,6 +192,8 @@ class Spec:
     hardware: HardwareSpec
     store: str
     engine: str = "auto"
+    loggers: Mapping[str, Any] = field(default_factory=dict)
+    request: Mapping[str, Any] = field(default_factory=dict, repr=False)  # as composed, for those who show it beside the results
 
     def __post_init__(self) -> None:
         if self.replicates < 1:

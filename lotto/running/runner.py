@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,7 @@ class Runner:
         self.missing = dict(missing)
         self.failed: dict[str, str] = {}
         self.steps = 0  # trained by this process
+        self.published: Callable[[set[str]], None] = lambda keys: None  # told the keys of every fit, once they are stored
         self._data_configs = data
         self._data: dict[str, Data] = {}
         self._engines = Engines(engine, device_kind(hardware), store, progress.note)
@@ -167,6 +168,7 @@ class Runner:
             if stage.key in wanted and not self.store.has(stage.key):
                 sentence = next((s for s in sentences if stage.key[:8] in s), "It was not published.")
                 self._note_failure(stage, sentence, "")
+        self.published(wanted - self.failed.keys())
 
     def _fail(self, stages: list[Stage], reason: Exception) -> None:
         sentence = (
