@@ -20,6 +20,7 @@ from lotto.models.anatomy import counts, kinds
 from lotto.models.build import skeleton
 from lotto.plan import Plan
 from lotto.pruning.allocate import Layer, Rule, budgets
+from lotto.running.companies import Companies
 from lotto.running.engines import Engines
 from lotto.running.stacking import stacks
 from lotto.schedule import from_fields
@@ -82,20 +83,46 @@ def timed(spec: Spec, plan: Plan, missing: Mapping[str, Stage], store: Store) ->
     Raises:
         LottoError: the engine asked for is impossible, or nothing can be told from made-up images.
     """
-    calibration = Calibration(spec, store)
-    engines = Engines(spec.engine, device_kind(spec.hardware), store, lambda reason: None)
-    ahead = list(fits_ahead(spec, plan, missing, store, engines))
-    spans = _spans(spec, ahead, engines, calibration)
-    others = len(missing) * calibration.saving()
+    foreseen = Foreseen.of(spec, plan, missing, store)
     parts = []
-    for engine in dict.fromkeys(fit.engine for fit in ahead):
-        own = [(fit.level, span.seconds) for fit, span in zip(ahead, spans, strict=True) if fit.engine == engine]
+    for engine in dict.fromkeys(fit.engine for fit in foreseen.fits):
+        own = [(fit.level, span.seconds) for fit, span in foreseen.with_spans() if fit.engine == engine]
         levels = tuple(sorted({level for level, _ in own}))
         parts.append(Part(engine, levels, sum(seconds for _, seconds in own)))
-    return Estimate(sum(spans, Span(others, others, others)), tuple(parts), _device(spec.hardware), calibration.seconds)
+    others = foreseen.others
+    whole = sum(foreseen.spans, Span(others, others, others))
+    return Estimate(whole, tuple(parts), device_words(spec.hardware), foreseen.measured)
 
 
-def _device(hardware: HardwareSpec) -> str:
+@dataclass(frozen=True)
+class Foreseen:
+    """The fits of a run, in its order, and how long each will take.
+
+    Args:
+        others: seconds of everything that is no fit.
+        measured: seconds that were spent on measuring.
+    """
+
+    fits: tuple[Ahead, ...]
+    spans: tuple[Span, ...]
+    others: float
+    measured: float
+
+    @classmethod
+    def of(cls, spec: Spec, plan: Plan, missing: Mapping[str, Stage], store: Store) -> Foreseen:
+        """Measures what is not known yet; raises as ``timed`` does."""
+        calibration = Calibration(spec, store)
+        engines = Engines(spec.engine, device_kind(spec.hardware), store, lambda reason: None)
+        fits = tuple(fits_ahead(spec, plan, missing, store, engines))
+        spans = tuple(_spans(spec, fits, engines, calibration))
+        return cls(fits, spans, len(missing) * calibration.saving(), calibration.seconds)
+
+    def with_spans(self) -> Iterator[tuple[Ahead, Span]]:
+        return zip(self.fits, self.spans, strict=True)
+
+
+def device_words(hardware: HardwareSpec) -> str:
+    """What trains, in words."""
     if device_kind(hardware) == "cuda":
         return torch.cuda.get_device_name()
     threads = hardware.threads or torch.get_num_threads()
@@ -106,7 +133,7 @@ def _device(hardware: HardwareSpec) -> str:
 
 
 def fits_ahead(spec: Spec, plan: Plan, missing: Mapping[str, Stage], store: Store, engines: Engines) -> Iterator[Ahead]:
-    """The fits of a run, in its order: whatever is cheap goes first, then the first stack of what is ready."""
+    """The fits of a run, in its order: whatever is cheap goes first, then what is ready with its whole company."""
     kept = forecast_kept(plan, store)
     levels = {entry.trained.key: entry.level for entry in reversed(plan.entries)}
 
@@ -118,23 +145,17 @@ def fits_ahead(spec: Spec, plan: Plan, missing: Mapping[str, Stage], store: Stor
     waiting = dict(missing)
     needs = {key: [need.key for need in plan.needs(stage)] for key, stage in missing.items()}
     recorded = _recorded(plan, missing, store)
+    companies = Companies(plan)
     while waiting:
         ready = [stage for key, stage in waiting.items() if not any(need in waiting for need in needs[key])]
-        trainings = [stage for stage in ready if stage.kind == "train"]
-        if len(trainings) < len(ready):
-            made = []
-            done = [stage.key for stage in ready if stage.kind != "train"]
-        else:
-            made = stacks(trainings, plan, rule, recorded)
-            # What is ready then may change the next stack, but where none holds two.
-            made = made if rule(trainings[0], 2)[0] == 1 else made[:1]
-            done = [stage.key for stack in made for stage in stack.stages]
+        done = [stage.key for stage in ready if stage.kind != "train"]
+        made = [] if done else stacks(companies.complete(ready, waiting, ()), plan, rule, recorded)
         for stack in made:
             first = stack.stages[0]
             engine = "sparse" if stack.sparse else "stacked" if _is_stacked(stack, spec.engine) else "alone"
             level = min((levels[stage.key] for stage in stack.stages if stage.key in levels), default=0)
             yield Ahead(stack, level, kept[first.parents["start"].key], engine)
-        for key in done:
+        for key in done or [stage.key for stack in made for stage in stack.stages]:
             waiting.pop(key, None)
 
 

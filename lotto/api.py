@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING
 from lotto.compose import composed, read_spec
 from lotto.errors import BadRequest, StageFailed
 from lotto.experiment import Outcome, run_experiment
+from lotto.running.devices import follows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +33,8 @@ def run(overrides: Sequence[str] = (), quiet: bool = True) -> pd.DataFrame:
     config = composed(overrides)
     folder = Path(config.hydra.run.dir)
     outcome = run_composed(config, folder, overrides, None if quiet else _stdout())
-    _note_request(config, folder, overrides)
+    if not follows():
+        _note_request(config, folder, overrides)
     if outcome.failed:
         raise StageFailed(outcome.failed[0])
     return outcome.table
@@ -43,6 +45,7 @@ def run_composed(config: DictConfig, folder: Path, overrides: Sequence[str], str
     from lotto.running.progress import QuietProgress, make_progress
 
     spec = read_spec(config)
+    stream = None if follows() else stream
     progress = make_progress(stream) if stream else QuietProgress()
     outcome = run_experiment(spec, folder, overrides, progress)
     if stream and outcome.written:

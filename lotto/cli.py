@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lotto.errors import TERMINATED, BadRequest, LottoError, StageFailed
+from lotto.running.devices import follows, refuse_in_sweep
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
+
+    from lotto.store import Store
 
 HELP = """\
 lotto: find winning tickets, with the controls that show that they are.
@@ -21,8 +24,12 @@ lotto: find winning tickets, with the controls that show that they are.
   run                  what the configuration describes; the verb may be left out, -m sweeps as in Hydra
   plan                 what run would do: stages, what is stored, training steps, and from a short calibration the time that they will
                        take here (--no-estimate leaves it out); runs nothing
+  sweep [NAME]         runs sweeps/NAME.yaml as one plan: what points share is trained once (--plan says what, --workers=N shares it among
+                       processes, through hydra/launcher=...); without a name lists the sweeps
   report [DIR...]      tables and figures of finished runs, from what is stored (default: every run under outputs/runs);
                        report csv|tensorboard|wandb [DIR...] mirrors them, report wandb --workspace builds the panels
+  status               what runs at the store, where, since when and how far; what failed
+  gc                   shows what no run refers to any more; --yes removes it
   ticket ...           export, inspect, verify, diff, import ticket files
   list [GROUP]         what can be composed
   bench                throughput beside a hand-written PyTorch loop, on made-up data (bench.models=[lenet] bench.rounds=7)
@@ -52,10 +59,12 @@ def main() -> None:
     rest = arguments[1:] if arguments and not _is_hydras(arguments[0]) else arguments
     if verb != "ticket" and _HELP.intersection(rest):
         verb = "help"
+    follower = follows()
     try:
         status = VERBS[verb](rest) if verb in VERBS else _unknown(verb)
     except LottoError as reason:
-        print(f"lotto: {reason}", file=sys.stderr)
+        if not (follower and isinstance(reason, BadRequest)):  # the first process says the same
+            print(f"lotto: {reason}", file=sys.stderr)
         status = reason.exit_status
     except KeyboardInterrupt:
         print("lotto: interrupted; what was finished is in the store, the same command goes on.", file=sys.stderr)
@@ -99,7 +108,8 @@ def _help(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _run(arguments: Sequence[str]) -> int:
+def run_verb(arguments: Sequence[str]) -> int:
+    """``lotto run`` with these words, in this process; returns the exit status."""
     import hydra
 
     from lotto.compose import CONF, register_resolvers
@@ -112,6 +122,8 @@ def _run(arguments: Sequence[str]) -> int:
     register_resolvers()
     register_launchers()
     overrides, config_dir, flags = _split(arguments)
+    if follows():
+        overrides.append("hydra.output_subdir=null")  # the first process keeps Hydra's notes
     if set(flags) <= _SWEEP:
         _check_points(overrides, config_dir, sweeps=bool(flags))
         # Hydra takes overrides before its flags or behind them, not both.
@@ -142,7 +154,9 @@ def _check_points(overrides: list[str], config_dir: str | None, sweeps: bool) ->
 
     configs = [composed(point, config_dir) for point in (_points(overrides) if sweeps else [overrides])]
     for config in configs:
-        read_spec(config)
+        spec = read_spec(config)
+        if sweeps:
+            refuse_in_sweep(spec.hardware.devices)
     for config in configs[:1]:
         check_run_folder(config, "sweep" if sweeps else "run")
 
@@ -171,10 +185,18 @@ def run_job(config: DictConfig) -> None:
         LottoError: it is wrong, or a stage of it failed.
     """
     from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
 
     from lotto.api import run_composed
 
+    if "worker" in config:  # of a sweep that several processes share
+        from lotto.sweep.workers import work
+
+        work(Path(config.worker.request))
+        return
     job = HydraConfig.get()
+    if job.mode == RunMode.MULTIRUN:  # of a sweeper that chooses its points as it goes
+        refuse_in_sweep(config.hardware.get("devices", 1))
     outcome = run_composed(config, Path(job.runtime.output_dir), list(job.overrides.task), sys.stdout)
     if outcome.failed:
         raise StageFailed(f"{len(outcome.failed)} stage(s) failed, the others are done: {outcome.failed[0]}")
@@ -201,6 +223,42 @@ def _plan(arguments: Sequence[str]) -> int:
         print(estimate)
     print(summary_line(plan, store))
     return 0
+
+
+def _sweep(arguments: Sequence[str]) -> int:
+    from lotto.launchers.register import register_launchers
+    from lotto.sweep.verb import sweep
+
+    register_launchers()
+    words, config_dir, flags = _split(arguments)
+    overrides = [word for word in words if _is_hydras(word)]
+    return sweep([word for word in words if not _is_hydras(word)], overrides, flags, config_dir, sys.stdout)
+
+
+def _status(arguments: Sequence[str]) -> int:
+    from lotto.status import print_status
+
+    print_status(_store_of("status", arguments, ()), sys.stdout)
+    return 0
+
+
+def _gc(arguments: Sequence[str]) -> int:
+    from lotto.gc import collect
+
+    collect(_store_of("gc", arguments, ("--yes",)), "--yes" in arguments, sys.stdout)
+    return 0
+
+
+def _store_of(verb: str, arguments: Sequence[str], allowed: Sequence[str]) -> Store:
+    """The store that the words behind a verb name: the default one, or ``store=``."""
+    from lotto.compose import composed
+    from lotto.store import Store
+
+    for argument in arguments:
+        if argument not in allowed and not argument.startswith("store="):
+            known = ", ".join(["store=DIR", *allowed])
+            raise BadRequest(f"lotto {verb} does not take {argument}: only {known}.")
+    return Store(str(composed([argument for argument in arguments if "=" in argument]).store))
 
 
 def _report(arguments: Sequence[str]) -> int:
@@ -296,9 +354,12 @@ def _complete_without_verb() -> None:
 _HELP = {"-h", "--help"}
 
 VERBS: dict[str, Callable[[Sequence[str]], int]] = {
-    "run": _run,
+    "run": run_verb,
     "plan": _plan,
+    "sweep": _sweep,
     "report": _report,
+    "status": _status,
+    "gc": _gc,
     "ticket": _ticket,
     "list": _list,
     "bench": _bench,

@@ -141,7 +141,7 @@ def read_spec(config: DictConfig) -> Spec:
     )
     nothing_left("prune", prune)
     nothing_left("method", method)
-    for name in plain.keys() - {*_REQUIRED, "controls", "experiment", "logger"}:
+    for name in plain.keys() - {*_REQUIRED, "controls", "experiment", "logger", "worker"}:
         raise BadRequest(f"{name}={plain[name]} is no setting of lotto{near(name, _REQUIRED) or '.'}")
     return spec
 

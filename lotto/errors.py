@@ -19,5 +19,13 @@ class StageFailed(LottoError):  # noqa: N818
     exit_status = 1
 
 
+class StoreUnwritable(StageFailed):
+    """Nothing more can be kept: to train on would be in vain."""
+
+
+class RankLost(StageFailed):
+    """Of several processes that train together one has failed or is gone, and the others cannot go on."""
+
+
 # Exit status of a process that was asked to terminate (128 + SIGTERM).
 TERMINATED = 143

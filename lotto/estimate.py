@@ -63,6 +63,8 @@ def estimate_line(spec: Spec, plan: Plan, store: Store) -> str | None:
     missing = plan.missing(store.has)
     if not plan.steps(list(missing.values())):
         return None
+    if spec.hardware.devices != 1:
+        return "no estimate: how fast several hardware.devices share a batch is not timed beforehand"
     try:
         return _known(spec, missing, store) or _timed(spec, plan, missing, store)
     except LottoError as reason:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import json
 import os
 import platform
 import time
@@ -12,16 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lotto.compose import imported
+from lotto.checks import check_hardware, check_spec, tidy
 from lotto.errors import BadRequest, StageFailed
 from lotto.mirrors.mirror import Files
 from lotto.mirrors.opening import open_mirrors
 from lotto.plan import Plan
-from lotto.pruning.allocate import Layer, forecast
-from lotto.report.aside import write_aside
+from lotto.references import refer
 from lotto.results import results_table
+from lotto.run_note import begin_note, finish_note, noted
+from lotto.running.devices import follows, started_beside_others, with_devices_counted
 from lotto.spec import Spec
-from lotto.stage import Stage, canonical, stack_name
+from lotto.stage import Stage, canonical
 from lotto.store import Store
 from lotto.versions import versions
 
@@ -52,9 +51,6 @@ class Outcome:
     seconds: float
 
 
-_NOTE = "run.json"
-
-
 def run_experiment(spec: Spec, folder: Path, overrides: Sequence[str], progress: Progress) -> Outcome:
     """Run what is not stored yet of ``spec`` and write the report into ``folder``.
 
@@ -62,24 +58,30 @@ def run_experiment(spec: Spec, folder: Path, overrides: Sequence[str], progress:
         BadRequest: something about the request is wrong; nothing has been trained.
     """
     started = time.monotonic()
-    _check_hardware(spec)
+    check_hardware(spec)
+    spec = with_devices_counted(spec)
+    if spec.hardware.devices != 1 and follows():
+        return _follow(spec, started)
     store = Store(spec.store)
     plan = Plan.of(spec)
+    refer(store, folder, overrides, plan)
     missing = plan.missing(store.verify)
     mirrors = open_mirrors(spec.loggers, spec, plan, store, folder, progress.note)
-    cached = _begin(folder, [entry.trained.key for entry in plan.entries if entry.trained.key not in missing])
+    cached = begin_note(folder, [entry.trained.key for entry in plan.entries if entry.trained.key not in missing])
     written: Written | None = None
     tickets: tuple[Path, ...] = ()
     with mirrors.following():
-        failed, steps = _run(spec, plan, missing, store, progress, mirrors.published) if missing else ({}, 0)
-        _tidy(plan, store)
+        # Others that were started beside this process are to be told that there is nothing to do.
+        others = spec.hardware.devices != 1 and started_beside_others()
+        failed, steps = _run(spec, plan, missing, store, progress, mirrors.published) if missing or others else ({}, 0)
+        tidy(plan, store)
         table = results_table(spec, plan, store, cached)
         if len(table):
             tickets = _export(table, store, folder)
             seconds = time.monotonic() - started
             written = _report(spec, table, tickets, folder, overrides, steps, plan, seconds, steps > 0)
         mirrors.finish(Files(written.figures if written else (), tickets))
-    _finish(folder, cached)
+    finish_note(folder, cached)
     return Outcome(table, written, tickets, tuple(failed.values()), steps, time.monotonic() - started)
 
 
@@ -90,7 +92,7 @@ def report_experiment(spec: Spec, folder: Path, overrides: Sequence[str]) -> Out
         BadRequest: nothing of it is stored.
     """
     store, plan = Store(spec.store), Plan.of(spec)
-    table = results_table(spec, plan, store, _noted(folder))
+    table = results_table(spec, plan, store, noted(folder))
     if not len(table):
         raise BadRequest(f"store={spec.store} holds no result of the run in {folder}: run it first.")
     tickets = _export(table, store, folder)
@@ -112,96 +114,31 @@ def _run(
     from lotto.running.runner import Runner
 
     store.check_writable()
-    _check_functions(spec)
-    _check_levels(spec)
+    check_spec(spec)
     runner = Runner(
         plan, missing, store, {canonical(spec.data.identity): spec.data_config}, spec.hardware, spec.engine, progress
     )
     runner.published = published
     runner.load_data()
-    return runner.run(), runner.steps
+    if spec.hardware.devices == 1:
+        return runner.run(), runner.steps
+    from lotto.training.ranks import joined
+
+    with joined(spec.hardware) as runner.ranks:
+        runner.ranks.gather()
+        return runner.run(), runner.steps
 
 
-def _tidy(plan: Plan, store: Store) -> None:
-    """Remove unfinished work of killed runs that nothing will go on from: whole artifacts lie in its place."""
-    store.discard_abandoned()
-    trained = [key for key, stage in plan.stages.items() if stage.kind == "train" and store.has(key)]
-    for company in {tuple(store.record(key).get("stack", ())) for key in trained}:
-        if all(store.has(key) for key in company):
-            store.discard(stack_name(company))
+def _follow(spec: Spec, started: float) -> Outcome:
+    """Take part in the run of the first process, and come to its table."""
+    from lotto.running.loading import load
 
+    load()
+    from lotto.running.follower import follow
 
-def _check_hardware(spec: Spec) -> None:
-    if spec.hardware.accelerator != "gpu":
-        return
-    from lotto.running.loading import collector_paused
-
-    with collector_paused():
-        import torch
-
-    if not torch.cuda.is_available():
-        raise BadRequest("hardware=gpu asks for a GPU, and PyTorch finds none here: choose hardware=cpu or auto.")
-
-
-def _check_functions(spec: Spec) -> None:
-    """An option that the criterion or a control does not take would else be found only after the dense network is trained."""
-    functions = {
-        "train.optimizer": spec.train.optimizer,
-        "prune.criterion": spec.criterion,
-        **{f"controls.{made.name}": made.config for made in spec.controls},
-    }
-    for field, config in functions.items():
-        options = dict(config)
-        function = imported(f"{field}._target_", options.pop("_target_"))
-        try:
-            inspect.signature(function).bind_partial(None, **options)
-        except (TypeError, ValueError) as reason:
-            raise BadRequest(f"{field} cannot be set up: {config['_target_']} has {reason}.") from None
-
-
-def _check_levels(spec: Spec) -> None:
-    """Counts follow from arithmetic, so a level that cannot be reached is found before anything is trained."""
-    from lotto.models.anatomy import counts, kinds
-    from lotto.models.build import skeleton
-
-    model = skeleton(spec.model, spec.data.input_shape, spec.data.classes)
-    kind = kinds(model)
-    layers = [Layer(name, kind[name], count, count) for name, count in counts(model).items()]
-    if spec.schedule.levels > 1:
-        forecast(layers, spec.rule, spec.schedule, spec.iterative)
-
-
-def _noted(folder: Path) -> list[str]:
-    """The rows that were stored before the run of this folder began."""
-    try:
-        return list(json.loads((folder / _NOTE).read_text())["cached"])
-    except (OSError, ValueError, KeyError):
-        return []
-
-
-def _begin(folder: Path, cached: list[str]) -> list[str]:
-    """Note which rows were stored before the run began; a run that was killed and is started again keeps the first note."""
-    try:
-        earlier = json.loads((folder / _NOTE).read_text())
-        if not earlier["finished"]:
-            return [key for key in earlier["cached"] if key in set(cached)]
-    except (OSError, ValueError, KeyError):
-        pass
-    _write_note(folder, cached, finished=False)
-    return cached
-
-
-def _finish(folder: Path, cached: Sequence[str]) -> None:
-    _write_note(folder, cached, finished=True)
-
-
-def _write_note(folder: Path, cached: Sequence[str], finished: bool) -> None:
-    try:
-        write_aside(folder / _NOTE, json.dumps({"cached": list(cached), "finished": finished}, indent=1).encode())
-    except OSError as reason:
-        raise BadRequest(
-            f"hydra.run.dir={folder} cannot be written to ({reason.strerror}): name a folder that can."
-        ) from None
+    follow(spec)
+    table = results_table(spec, Plan.of(spec), Store(spec.store), ())
+    return Outcome(table, None, (), (), 0, time.monotonic() - started)
 
 
 def _export(table: pd.DataFrame, store: Store, folder: Path) -> tuple[Path, ...]:

@@ -1,21 +1,25 @@
 """Locks on the stages of a shared store, so that two processes never make one stage twice.
 
-A lock is a file made with O_EXCL that names its owner. The owner's heartbeat touches it; a lock whose heart has stopped, or whose
-owner is gone from this machine, is taken over. Artifacts stay safe without locks (they are renamed into place): locks save work.
+A lock is a file that names its owner. Every owner keeps a note of itself beside the locks and writes it anew every few seconds: its heart.
+A lock is taken over when its owner is gone from this machine, or when its heart has stood still for a minute by the watch of whoever
+waits: clocks of different machines are never compared. Everything rests on links and renames alone, which a network file system does
+atomically where ``flock`` may be missing or local. Artifacts stay safe without locks (they are renamed into place): locks save work.
 """
 
 from __future__ import annotations
 
-import fcntl
+import hashlib
 import json
 import os
 import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 BEAT_SECONDS = 5.0
 EXPIRY_SECONDS = 60.0
@@ -27,8 +31,17 @@ class Locks:
     def __init__(self, root: Path) -> None:
         self._folder = root / "locks"
         pid = os.getpid()
-        self._owner = {"host": socket.gethostname(), "pid": pid, "started": _started(pid), "token": uuid.uuid4().hex}
+        self._owner: dict[str, Any] = {
+            "host": socket.gethostname(),
+            "machine": machine(),
+            "pid": pid,
+            "started": _started(pid),
+            "token": uuid.uuid4().hex,
+        }
         self._held: set[str] = set()
+        self._note: dict[str, Any] = {}
+        self._beats = 0
+        self._watched: dict[str, tuple[object, float]] = {}
         self._guard = threading.Lock()
         self._stop = threading.Event()
 
@@ -44,37 +57,59 @@ class Locks:
         for key in keys:
             with self._guard:
                 self._held.discard(key)
-            if self._is_mine(self._path(key)):
+            if self._token(key) == self._owner["token"]:
                 self._path(key).unlink(missing_ok=True)
+
+    def note(self, **doing: Any) -> None:
+        """What others read of this process with its next heartbeat: JSON values, kept until they are replaced."""
+        with self._guard:
+            self._note.update(doing)
 
     @contextmanager
     def beating(self) -> Iterator[Locks]:
         """Keep the held locks alive from a thread, and give all of them back at the end."""
-        beat = threading.Thread(target=self._beat, daemon=True)
-        beat.start()
+        self._beat()
+        beats = threading.Thread(target=self._beat_on, daemon=True)
+        beats.start()
         try:
             yield self
         finally:
             self._stop.set()
-            beat.join()
+            beats.join()
             self.release(list(self._held))
+            with suppress(OSError):
+                self._heart(self._owner["token"]).unlink(missing_ok=True)
+
+    # -- files ----------------------------------------------------------------------------------------------------------------------
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}.lock"
 
+    def _heart(self, token: str) -> Path:
+        return self._folder / f"{token}.alive"
+
+    def _token(self, key: str) -> str | None:
+        owner = _read(self._path(key))
+        return None if owner is None else str(owner.get("token"))
+
     def _take(self, key: str) -> bool:
-        path = self._path(key)
         self._folder.mkdir(parents=True, exist_ok=True)
-        if self._create(path):
+        if self._create(self._path(key)):
             return True
-        if not self._is_dead(path):
+        owner = _read(self._path(key))
+        if owner is None or not self._is_dead(owner):
             return False
-        # One at a time, and judged again inside: who judged a lock dead before another took it over would remove the new owner's.
-        with (self._folder / "burial").open("w") as guard:
-            fcntl.flock(guard, fcntl.LOCK_EX)
-            if self._is_dead(path):
-                path.unlink(missing_ok=True)
-        return self._create(path)
+        # Who removes a dead owner's lock does so under a lock of its own, and looks again inside: who judged it dead before another took
+        # it over would remove the new owner's.
+        burial = f"{key}~{str(owner.get('token'))[:12]}"
+        if not self._take(burial):
+            return False
+        try:
+            if self._token(key) == owner.get("token"):
+                self._path(key).unlink(missing_ok=True)
+        finally:
+            self._path(burial).unlink(missing_ok=True)
+        return self._create(self._path(key))
 
     def _create(self, path: Path) -> bool:
         # Written aside and linked: the lock never exists without its owner's name in it.
@@ -83,47 +118,117 @@ class Locks:
         try:
             os.link(mine, path)
         except FileExistsError:
-            return False
+            # A network file system may say so of the link that it made itself, when its first answer was lost.
+            return mine.stat().st_nlink == 2
+        except OSError:
+            return _create_alone(path, json.dumps(self._owner))
         finally:
             mine.unlink()
         return True
 
-    def _is_mine(self, path: Path) -> bool:
-        try:
-            return bool(json.loads(path.read_text())["token"] == self._owner["token"])
-        except (OSError, ValueError, KeyError):
-            return False
-
-    def _is_dead(self, path: Path) -> bool:
-        try:
-            owner = json.loads(path.read_text())
-            age = time.time() - path.stat().st_mtime
-        except (OSError, ValueError):
-            return False  # given back just now; the next round will see
-        if owner.get("host") == self._owner["host"] and _started(int(owner["pid"])) != owner.get("started"):
+    def _is_dead(self, owner: Mapping[str, Any]) -> bool:
+        if owner.get("machine") == self._owner["machine"] and _started(int(owner["pid"])) != owner.get("started"):
             return True
-        return age > EXPIRY_SECONDS
+        token = str(owner.get("token"))
+        beat, now = _fingerprint(self._heart(token)), time.monotonic()
+        last, since = self._watched.setdefault(token, (beat, now))
+        if last != beat:
+            self._watched[token] = (beat, now)
+            return False
+        return now - since > EXPIRY_SECONDS
+
+    def _beat_on(self) -> None:
+        while not self._stop.wait(BEAT_SECONDS):
+            self._beat()
 
     def _beat(self) -> None:
-        while not self._stop.wait(BEAT_SECONDS):
-            with self._guard:
-                held = list(self._held)
-            for key in held:
-                if self._is_mine(self._path(key)):
-                    with suppress(OSError):  # given back just now
-                        os.utime(self._path(key))
+        heart = self._heart(self._owner["token"])
+        with self._guard:
+            self._beats += 1
+            own = {"beats": self._beats, "clock": time.monotonic(), "holds": sorted(self._held)}
+            note = {**self._owner, **own, **self._note}
+        aside = heart.with_suffix(".beat")
+        try:
+            heart.parent.mkdir(parents=True, exist_ok=True)
+            aside.write_text(json.dumps(note))
+            aside.replace(heart)
+        except OSError:
+            with suppress(OSError):  # a full disk holds no new note, but the time of the old one moves
+                aside.unlink(missing_ok=True)
+                os.utime(heart)
+
+
+def owners(root: Path) -> list[dict[str, Any]]:
+    """What the processes at a store note of themselves, with ``age``: seconds since their last heartbeat by this machine's clock.
+
+    Those of this machine that are gone are left out.
+    """
+    found = []
+    for heart in sorted((root / "locks").glob("*.alive")):
+        note = _read(heart)
+        if note is None or (note.get("machine") == machine() and _started(int(note["pid"])) != note.get("started")):
+            continue
+        with suppress(OSError):
+            found.append({**note, "age": max(0.0, time.time() - heart.stat().st_mtime)})
+    return found
+
+
+def remains(root: Path) -> Iterator[Path]:
+    """Files below a store's ``locks`` of processes of this machine that are gone."""
+    for path in sorted((root / "locks").glob("*")):
+        owner = _read(path)
+        if owner and owner.get("machine") == machine() and _started(int(owner["pid"])) != owner.get("started"):
+            yield path
+
+
+@cache
+def machine() -> str:
+    """Names this machine since its last start, as far as process numbers mean the same: its name, start and process namespace."""
+    with suppress(OSError):
+        start = Path("/proc/sys/kernel/random/boot_id").read_text()
+        namespace = Path("/proc/self/ns/pid").readlink()
+        return f"{socket.gethostname()}.{hashlib.sha256(f'{start}{namespace}'.encode()).hexdigest()[:8]}"
+    return socket.gethostname()
 
 
 def signature() -> str:
     """Names this process, among all that were ever started on machines that share a store."""
-    return f"{socket.gethostname()}~{os.getpid()}~{_started(os.getpid())}"
+    return f"{machine()}~{os.getpid()}~{_started(os.getpid())}"
 
 
 def is_gone(signed: str) -> bool:
     """Whether the process of a ``signature`` is known to have ended: it was of this machine, and runs no more."""
-    host, _, process = signed.partition("~")
+    where, _, process = signed.partition("~")
     pid, _, started = process.partition("~")
-    return host == socket.gethostname() and pid.isdecimal() and str(_started(int(pid))) != started
+    return where == machine() and pid.isdecimal() and str(_started(int(pid))) != started
+
+
+def _create_alone(path: Path, text: str) -> bool:
+    """Where there are no hard links: for a moment the lock is there without its owner's name."""
+    try:
+        with path.open("x") as file:
+            file.write(text)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """What a file of this folder says; None if it is not there (any more) or not whole."""
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and "pid" in found else None
+
+
+def _fingerprint(path: Path) -> object:
+    """Changes with every beat. The file is opened for it: a network file system then asks its server."""
+    try:
+        with path.open("rb") as file:
+            return file.read(), os.fstat(file.fileno()).st_mtime_ns
+    except OSError:
+        return None
 
 
 def _started(pid: int) -> str | None:

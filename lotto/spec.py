@@ -140,7 +140,11 @@ class ControlSpec:
 
 @dataclass(frozen=True)
 class HardwareSpec:
-    """Where and how fast: of all this only ``precision`` changes a number beyond rounding."""
+    """Where and how fast: of all this only ``precision`` changes a number beyond rounding.
+
+    Args:
+        devices: processes, each with a device, that share every batch; None for as many as there are GPUs here, or as torchrun started.
+    """
 
     accelerator: str = "auto"
     precision: str = "32"
@@ -149,12 +153,14 @@ class HardwareSpec:
     compile: bool = False
     graph: bool = True
     checkpoint_every: float = 60.0
+    devices: int | None = 1
 
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> HardwareSpec:
         config = section("hardware", config, ("accelerator", "precision"))
         threads = config.pop("threads", None)
-        return cls(
+        devices = config.pop("devices", 1)
+        made = cls(
             accelerator=_choice("hardware.accelerator", config.pop("accelerator"), ("auto", "cpu", "gpu")),
             precision=_choice("hardware.precision", str(config.pop("precision")), ("32", "tf32", "bf16", "64")),
             threads=None if threads is None else _whole("hardware.threads", threads, 1),
@@ -162,8 +168,14 @@ class HardwareSpec:
             compile=flag("hardware.compile", config.pop("compile", False)),
             graph=flag("hardware.graph", config.pop("graph", True)),
             checkpoint_every=_not_negative("hardware.checkpoint_every", config.pop("checkpoint_every", 60.0)),
+            devices=None if devices == "auto" else _whole("hardware.devices", devices, 1),
             **nothing_left("hardware", config),
         )
+        if made.compile and made.devices != 1:
+            raise BadRequest(
+                "hardware.compile=true takes a network for one process: leave it false where hardware.devices are several."
+            )
+        return made
 
 
 ENGINES = ("auto", "alone", "stacked", "dense", "sparse")
@@ -193,12 +205,19 @@ class Spec:
     store: str
     engine: str = "auto"
     loggers: Mapping[str, Any] = field(default_factory=dict)
-    request: Mapping[str, Any] = field(default_factory=dict, repr=False)  # as composed, for those who show it beside the results
+    request: Mapping[str, Any] = field(
+        default_factory=dict, repr=False
+    )  # as composed, for those who show it beside the results
 
     def __post_init__(self) -> None:
         if self.replicates < 1:
             raise BadRequest(f"replicates={self.replicates} trains nothing: 1 or more.")
         _choice("engine", self.engine, ENGINES)
+        if self.hardware.devices != 1 and self.engine in ("stacked", "sparse"):
+            raise BadRequest(
+                f"engine={self.engine} is impossible where several hardware.devices share a batch, which is that of one replicate: choose "
+                "engine=auto."
+            )
         for control in self.controls:
             if control.needs_weights and self.rewind.to != "weights":
                 raise BadRequest(

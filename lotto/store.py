@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lotto.errors import StageFailed
+from lotto.errors import StageFailed, StoreUnwritable
 from lotto.locks import is_gone, signature
 from lotto.stage import canonical
 from lotto.writable import check_writable
@@ -210,7 +210,7 @@ class Store:
             shutil.rmtree(path, ignore_errors=True)
             path.unlink(missing_ok=True) if path.is_file() else None
             if full := _write_error(reason):
-                raise StageFailed(
+                raise StoreUnwritable(
                     f"The store {self.root} could not be written to ({full}); what was finished is safe: run again."
                 ) from None
             raise

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from lotto.locks import EXPIRY_SECONDS, Locks
+from lotto.locks import EXPIRY_SECONDS, Locks, machine, owners
 
 PRELUDE = """
 import sys, time
@@ -47,14 +47,27 @@ def heard(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
-def dead_lock(root: Path, key: str, age: float = 0.0, **owner: object) -> Path:
+def dead_lock(root: Path, key: str, **owner: object) -> Path:
     """A lock of a process that is gone from this machine."""
     path = root / "locks" / f"{key}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
-    dead = {"host": socket.gethostname(), "pid": 2**22 + 1, "started": "1", "token": "dead"}
+    dead = {"host": "here", "machine": machine(), "pid": 2**22 + 1, "started": "1", "token": "dead"}
     path.write_text(json.dumps({**dead, **owner}))
-    os.utime(path, (time.time() - age, time.time() - age))
     return path
+
+
+class Elsewhere:
+    """The files that a process of another machine keeps, whose clock is an hour fast."""
+
+    def __init__(self, root: Path, key: str) -> None:
+        self.beats = 0
+        self.heart = root / "locks" / f"{key}-token.alive"
+        dead_lock(root, key, machine="elsewhere", token=f"{key}-token")
+
+    def beat(self) -> None:
+        self.beats += 1
+        self.heart.write_text(json.dumps({"pid": 1, "beats": self.beats}))
+        os.utime(self.heart, (time.time() + 3600, time.time() + 3600))
 
 
 def test_only_one_of_two_gets_a_lock_until_it_is_given_back(tmp_path: Path) -> None:
@@ -90,40 +103,92 @@ def test_a_process_number_used_again_is_another_process(tmp_path: Path) -> None:
     assert Locks(tmp_path).take(["a"]) == {"a"}
 
 
-def test_a_lock_whose_heart_stopped_elsewhere_is_taken_over(tmp_path: Path) -> None:
-    dead_lock(tmp_path, "young", host="elsewhere", age=EXPIRY_SECONDS / 2)
-    dead_lock(tmp_path, "old", host="elsewhere", age=EXPIRY_SECONDS + 5)
-    assert Locks(tmp_path).take(["young", "old"]) == {"old"}
+def test_a_lock_whose_heart_stands_still_elsewhere_is_taken_over_by_the_watch_of_who_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr("lotto.locks.time.monotonic", lambda: now)
+    still, beating = Elsewhere(tmp_path, "still"), Elsewhere(tmp_path, "beating")
+    still.beat(), beating.beat()
+    locks = Locks(tmp_path)
+    assert locks.take(["still", "beating"]) == set()
+    now += EXPIRY_SECONDS - 1
+    beating.beat()
+    assert locks.take(["still", "beating"]) == set()
+    now += 2
+    assert locks.take(["still", "beating"]) == {"still"}
+    now += EXPIRY_SECONDS - 2
+    assert locks.take(["beating"]) == set()
+    now += 2
+    assert locks.take(["beating"]) == {"beating"}
 
 
-def test_a_heart_beats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_without_a_heart_is_not_waited_for_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr("lotto.locks.time.monotonic", lambda: now)
+    dead_lock(tmp_path, "a", machine="elsewhere")
+    locks = Locks(tmp_path)
+    assert locks.take(["a"]) == set()
+    now += EXPIRY_SECONDS + 1
+    assert locks.take(["a"]) == {"a"}
+
+
+def test_a_heart_beats_and_tells_what_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lotto.locks.BEAT_SECONDS", 0.01)
     with Locks(tmp_path).beating() as locks:
         locks.take(["a"])
-        path = tmp_path / "locks" / "a.lock"
-        os.utime(path, (1, 1))
+        locks.note(done=17)
         deadline = time.monotonic() + 5
-        while path.stat().st_mtime < 2 and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert time.time() - path.stat().st_mtime < 5
-        assert Locks(tmp_path).take(["a"]) == set()
+        seen: set[int] = set()
+        while len(seen) < 3 and time.monotonic() < deadline:
+            (owner,) = owners(tmp_path)
+            if owner.get("done") == 17 and owner["holds"] == ["a"]:
+                seen.add(owner["beats"])
+        assert len(seen) == 3 and owner["pid"] == os.getpid() and owner["age"] < 5
+    assert owners(tmp_path) == [] and not list((tmp_path / "locks").iterdir())
 
 
-def test_a_lock_given_back_under_the_beat_does_not_stop_the_heart(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("lotto.locks.BEAT_SECONDS", 0.01)
+def test_a_full_disk_stops_no_heart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Locks(tmp_path).beating() as locks:
-        locks.take(["a", "b"])
-        monkeypatch.setattr(locks, "_is_mine", lambda path: True)  # judged mine, gone a moment later
-        (tmp_path / "locks" / "a.lock").unlink()
-        path = tmp_path / "locks" / "b.lock"
-        for _ in range(2):
-            os.utime(path, (1, 1))
-            deadline = time.monotonic() + 5
-            while path.stat().st_mtime < 2 and time.monotonic() < deadline:
-                time.sleep(0.01)
-            assert path.stat().st_mtime > 2
+        (heart,) = (tmp_path / "locks").glob("*.alive")
+        os.utime(heart, (1, 1))
+
+        def full(self: Path, *given: object, **named: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(Path, "write_text", full)
+        locks._beat()
+        assert heart.stat().st_mtime > 1
+        monkeypatch.undo()
+
+
+def test_locks_hold_where_there_are_no_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(source: object, target: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refused)
+    one, other = Locks(tmp_path), Locks(tmp_path)
+    assert one.take(["a"]) == {"a"} and other.take(["a", "b"]) == {"b"}
+    one.release(["a"])
+    assert other.take(["a"]) == {"a"}
+
+
+def test_a_link_whose_answer_was_lost_is_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    link = os.link
+
+    def lost(source: Path, target: Path) -> None:
+        link(source, target)
+        raise FileExistsError
+
+    monkeypatch.setattr(os, "link", lost)
+    assert Locks(tmp_path).take(["a"]) == {"a"}
+
+
+def test_who_died_while_burying_a_lock_is_buried_too(tmp_path: Path) -> None:
+    dead_lock(tmp_path, "a")
+    dead_lock(tmp_path, "a~dead", token="gravedigger")
+    assert Locks(tmp_path).take(["a"]) == {"a"}
+    assert [path.name for path in (tmp_path / "locks").iterdir()] == ["a.lock"]
 
 
 RACE = """

@@ -54,7 +54,10 @@ class BenchRequest:
                 raise BadRequest(f"{name} is missing: give {name}=….")
         for name in (*(name for name in config if name not in _SECTIONS), *_of_hydra(overrides)):
             raise BadRequest(f"{name} is no setting of lotto bench: there are {_ALLOWED}.")
-        return cls(BenchSettings.read(config["bench"]), HardwareSpec.read(config["hardware"]), tuple(overrides))
+        hardware = HardwareSpec.read(config["hardware"])
+        if hardware.devices != 1:
+            raise BadRequest("lotto bench measures one process on one device: leave hardware.devices at 1.")
+        return cls(BenchSettings.read(config["bench"]), hardware, tuple(overrides))
 
     @property
     def passed_on(self) -> list[str]:

@@ -15,6 +15,7 @@ from lotto.data.cache import DataCache
 from lotto.data.epoch import Epoch
 from lotto.data.facts import Facts, steps_per_epoch
 from lotto.data.interface import Batches, Data
+from lotto.data.share import Share
 from lotto.data.split import hold_out
 from lotto.errors import BadRequest
 from lotto.seeds import Streams
@@ -81,13 +82,23 @@ class ResidentData(Data):
         self._ready = {name: self._normalised(name, split) for name, split in self._splits.items()}
 
     def train_batches(
-        self, streams: Sequence[Streams], start: int, stop: int, batch_size: int, drop_last: bool
+        self,
+        streams: Sequence[Streams],
+        start: int,
+        stop: int,
+        batch_size: int,
+        drop_last: bool,
+        share: Share | None = None,
     ) -> Batches:
         self._make_ready()
         steps = steps_per_epoch(self.sizes["train"], batch_size, drop_last)
         step = start
         while step < stop:
             epoch, position = divmod(step, steps)
+            if share is not None:
+                yield self._shared(tuple(streams), epoch, position * batch_size, batch_size, share)
+                step += 1
+                continue
             together = min(self._gathered_steps(len(streams) * batch_size), steps - position, stop - step)
             images, labels = self._gathered(tuple(streams), epoch, position * batch_size, together * batch_size)
             yield from zip(images.split(batch_size, 1), labels.split(batch_size, 1), strict=True)
@@ -106,10 +117,21 @@ class ResidentData(Data):
         floats = images if images.is_floating_point() else self.normalise(images)
         return floats.view(len(streams), -1, *self.input_shape), labels.view(len(streams), -1)
 
-    def evaluation_batches(self, split: str, batch_size: int) -> Batches:
+    def _shared(
+        self, streams: tuple[Streams, ...], epoch: int, first: int, count: int, share: Share
+    ) -> tuple[Tensor, Tensor]:
+        """The images of a share of one batch, and the labels of all of it."""
+        last = min(first + count, self.sizes["train"])
+        own = share.rows(last - first, first)
+        images, _ = self._gathered(streams, epoch, own.start, own.stop - own.start)
+        indices, _ = self._drawn(streams, epoch).rows(first, last)
+        return images, self._ready["train"].labels.index_select(0, indices).view(len(streams), -1)
+
+    def evaluation_batches(self, split: str, batch_size: int, share: Share | None = None) -> Batches:
         self.check_split(split)
         self._make_ready()
-        images, labels = (tensor.split(batch_size) for tensor in self._ready[split])
+        own = slice(None) if share is None else share.rows(self.sizes[split])
+        images, labels = (tensor[own].split(batch_size) for tensor in self._ready[split])
         # A copy: a module may write into its input.
         return (
             (x.clone() if x.is_floating_point() else self.normalise(x), y) for x, y in zip(images, labels, strict=True)

@@ -18,6 +18,7 @@ from lotto.data.folder import list_as_declared, split_test
 from lotto.data.images import fit, read_image, to_array
 from lotto.data.interface import Batches, Data
 from lotto.data.listing import Listing
+from lotto.data.share import Share
 from lotto.data.split import hold_out
 from lotto.data.views import RandomView
 from lotto.errors import BadRequest
@@ -25,10 +26,14 @@ from lotto.seeds import Streams
 
 
 class Request(NamedTuple):
-    """An image to decode: its place in the listing, and the stream that chooses its view (None for evaluation)."""
+    """An image to decode: its place in the listing, and the stream that chooses its view (None for evaluation).
+
+    Another process may decode it, of a batch that several share; then only its label is asked for.
+    """
 
     image: int
     stream: int | None
+    decoded: bool = True
 
 
 class StreamedData(Data):
@@ -93,22 +98,33 @@ class StreamedData(Data):
         self.normalise.to(self.device)
 
     def train_batches(
-        self, streams: Sequence[Streams], start: int, stop: int, batch_size: int, drop_last: bool
+        self,
+        streams: Sequence[Streams],
+        start: int,
+        stop: int,
+        batch_size: int,
+        drop_last: bool,
+        share: Share | None = None,
     ) -> Batches:
         self.load()
-        requests = self._train_requests(streams, start, stop, batch_size, drop_last)
+        requests = self._train_requests(streams, start, stop, batch_size, drop_last, share)
         for x, y in self._decoded(requests):
             yield x.view(len(streams), -1, *self.input_shape), y.view(len(streams), -1)
 
-    def evaluation_batches(self, split: str, batch_size: int) -> Batches:
+    def evaluation_batches(self, split: str, batch_size: int, share: Share | None = None) -> Batches:
         self.check_split(split)
         self.load()
-        return self._decoded(
-            [Request(index, None) for index in batch.tolist()] for batch in self._splits[split].split(batch_size)
-        )
+        examples = self._splits[split][slice(None) if share is None else share.rows(self.sizes[split])]
+        return self._decoded([Request(index, None) for index in batch.tolist()] for batch in examples.split(batch_size))
 
     def _train_requests(
-        self, streams: Sequence[Streams], start: int, stop: int, batch_size: int, drop_last: bool
+        self,
+        streams: Sequence[Streams],
+        start: int,
+        stop: int,
+        batch_size: int,
+        drop_last: bool,
+        share: Share | None,
     ) -> Iterator[list[Request]]:
         """The requests of every step, replicate after replicate."""
         train = self._splits["train"]
@@ -120,15 +136,16 @@ class StreamedData(Data):
 
         for step in range(start, stop):
             epoch, position = divmod(step, steps)
-            rows = slice(position * batch_size, (position + 1) * batch_size)
+            first, last = position * batch_size, min((position + 1) * batch_size, len(train))
+            own = range(last - first) if share is None else range(last - first)[share.rows(last - first)]
             yield [
-                Request(index, stream.number("augment", epoch, index))
+                Request(index, stream.number("augment", epoch, index), row in own)
                 for stream in streams
-                for index in order(stream, epoch)[rows].tolist()
+                for row, index in enumerate(order(stream, epoch)[first:last].tolist())
             ]
 
     def _decoded(self, requests: Iterable[list[Request]]) -> Batches:
-        """Decodes in the workers, normalises on the device: x float32 ``[N, C, H, W]``, y int64 ``[N]``."""
+        """Decodes in the workers, normalises on the device: x float32 ``[n, C, H, W]``, y int64 ``[N]``."""
         loader = DataLoader(
             self._images,  # type: ignore[arg-type]  # one item is a whole batch, asked for by its requests
             batch_size=None,
@@ -157,12 +174,12 @@ class _Images(Dataset[tuple[Tensor, Tensor] | BadRequest]):
         self.augment = augment
 
     def __getitem__(self, requests: list[Request]) -> tuple[Tensor, Tensor] | BadRequest:
-        """Images uint8 ``[N, C, H, W]`` and labels int64 ``[N]``.
+        """Images uint8 ``[n, C, H, W]`` of the n requests to be decoded, and labels int64 ``[N]`` of all.
 
         An error is handed over as a value, since the loader would wrap what is raised in a worker's traceback.
         """
         try:
-            images = np.stack([self._view(request) for request in requests])
+            images = np.stack([self._view(request) for request in requests if request.decoded])
         except BadRequest as error:
             return error
         return torch.from_numpy(images), torch.from_numpy(self.labels[[request.image for request in requests]])

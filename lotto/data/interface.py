@@ -10,6 +10,7 @@ from lightning import LightningDataModule
 from torch import Tensor, nn
 
 from lotto.data.facts import SPLITS, Facts, steps_per_epoch
+from lotto.data.share import Share
 from lotto.errors import BadRequest
 from lotto.seeds import Streams
 
@@ -55,7 +56,13 @@ class Data(LightningDataModule):
 
     @abstractmethod
     def train_batches(
-        self, streams: Sequence[Streams], start: int, stop: int, batch_size: int, drop_last: bool
+        self,
+        streams: Sequence[Streams],
+        start: int,
+        stop: int,
+        batch_size: int,
+        drop_last: bool,
+        share: Share | None = None,
     ) -> Batches:
         """The training batches of R replicates at the absolute steps from ``start`` up to ``stop``.
 
@@ -64,12 +71,13 @@ class Data(LightningDataModule):
         replicates there are.
 
         Yields:
-            x float32 ``[R, B, C, H, W]``, augmented and normalised, and y int64 ``[R, B]``, on the device.
+            x float32 ``[R, B, C, H, W]``, augmented and normalised, and y int64 ``[R, B]``, on the device. Of a batch that
+            several processes share, x holds the rows of ``share`` and y still the labels of all.
         """
 
     @abstractmethod
-    def evaluation_batches(self, split: str, batch_size: int) -> Batches:
-        """Every example of ``split`` once, in order and without augmentation.
+    def evaluation_batches(self, split: str, batch_size: int, share: Share | None = None) -> Batches:
+        """Every example of ``split``, or of a ``share`` of it, once, in order and without augmentation.
 
         Yields:
             x float32 ``[B, C, H, W]`` and y int64 ``[B]``, on the device.

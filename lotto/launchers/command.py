@@ -14,7 +14,7 @@ from pathlib import Path
 from lotto.errors import BadRequest, LottoError, StageFailed
 from lotto.launchers.driver import naming_driver
 
-PROGRAM = (sys.executable, "-m", "lotto")
+_LOTTO = (sys.executable, "-m", "lotto")
 _TAIL_BYTES = 8192
 
 
@@ -32,6 +32,7 @@ class Command:
     title: str
     arguments: tuple[str, ...]
     folder: Path
+    program: tuple[str, ...] = _LOTTO
 
     def __str__(self) -> str:
         return f"job {self.number} ({self.title})" if self.title else f"job {self.number}"
@@ -45,7 +46,7 @@ class Command:
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab" if attempt else "wb") as log:
             return subprocess.Popen(
-                [*PROGRAM, *self.arguments],
+                [*self.program, *self.arguments],
                 env={**os.environ, **environment, **naming_driver()},
                 stdin=subprocess.DEVNULL,
                 stdout=log,

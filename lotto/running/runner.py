@@ -7,21 +7,25 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lotto.data.base import ResidentData
 from lotto.data.build import build as build_data
 from lotto.data.interface import Data
-from lotto.errors import BadRequest, LottoError
+from lotto.errors import BadRequest, LottoError, RankLost, StoreUnwritable
 from lotto.locks import Locks
 from lotto.plan import Plan
+from lotto.running.companies import Companies
 from lotto.running.engines import Engines
+from lotto.running.orders import order
 from lotto.running.stacking import stacks
 from lotto.running.store_cache import StoreCache
 from lotto.spec import HardwareSpec
 from lotto.stage import Stage, canonical
 from lotto.stages import run_stage
 from lotto.store import Store
+from lotto.training.ranks import Ranks
 from lotto.training.train import Stack, device_kind, prepare_device, train_stack
 from lotto.versions import versions
 
@@ -56,9 +60,15 @@ class Runner:
         self.published: Callable[[set[str]], None] = lambda keys: None  # told the keys of every fit, once they are stored
         self._data_configs = data
         self._data: dict[str, Data] = {}
-        self._engines = Engines(engine, device_kind(hardware), store, progress.note)
-        self._recorded = self._recorded_stacks()
+        self.ranks: Ranks | None = None  # the processes that train with this one, which do what it tells them
+        # A batch that several processes share is that of one replicate.
+        alone = hardware.devices != 1
+        self._engines = Engines("alone" if alone else engine, device_kind(hardware), store, progress.note)
+        self._recorded = {} if alone else self._recorded_stacks()
         self._labels = {entry.trained.key: entry for entry in plan.entries}
+        self._companies = Companies(plan)
+        self._locks = Locks(store.root)
+        self._done = 0  # steps of the fit that runs now
 
     def run(self) -> dict[str, str]:
         """Run everything that can be run.
@@ -75,15 +85,14 @@ class Runner:
                 self._engines.engine(stage)  # may refuse the one asked for
         whole, owed = self.plan.steps(self.plan.stages.values()), self.plan.steps(self.missing.values())
         self.progress.start(whole, whole - owed)
-        locks = Locks(self.store.root)
         try:
-            with locks.beating():
+            with self._locks.beating():
                 while ready := self._ready():
                     cheap = [stage for stage in ready if stage.kind != "train"]
                     for stage in cheap:
                         self._run_cheap(stage)
                     if not cheap:
-                        self._train_some(ready, locks)
+                        self._train_some(ready)
         finally:
             self.progress.finish()
         return self.failed
@@ -97,17 +106,20 @@ class Runner:
 
     def _run_cheap(self, stage: Stage) -> None:
         try:
-            tensors, result = run_stage(stage, self.store)
-            self.store.publish(stage.key, {**stage.description, "result": result, "versions": versions()}, tensors)
+            if not self.store.verify(stage.key):  # another process may have made it
+                tensors, result = run_stage(stage, self.store)
+                self.store.publish(stage.key, {**stage.description, "result": result, "versions": versions()}, tensors)
             del self.missing[stage.key]
-        except BadRequest:
+        except (BadRequest, StoreUnwritable):
             raise
         except Exception as reason:
             self._fail([stage], reason)
 
-    def _train_some(self, ready: list[Stage], locks: Locks) -> None:
+    def _train_some(self, ready: list[Stage]) -> None:
         """Train the first stack that no other process is at; wait a moment if there is none."""
-        for stack in stacks(ready, self.plan, self._engines.rule, self._recorded):
+        locks = self._locks
+        whole = self._companies.complete(ready, self.missing, self.failed)
+        for stack in stacks(whole, self.plan, self._engines.rule, self._recorded):
             wanted = {stage.key for stage in stack.stages if stage.key in self.missing}
             # The first lock decides whose the stack is: two processes at it at once would each get a part, and other bits.
             taken = locks.take({min(wanted)})
@@ -140,12 +152,20 @@ class Runner:
 
     def _train(self, stack: Stack, wanted: set[str]) -> None:
         entries = [self._labels[stage.key] for stage in stack.stages if stage.key in self._labels]
-        self.progress.stage(
-            level=min((entry.level for entry in entries), default=0),
-            branch=", ".join(dict.fromkeys(entry.branch for entry in entries)) or "rewinding point",
-            replicates=len(stack.stages),
-            steps=stack.recipe["stop"] - stack.first,
+        level = min((entry.level for entry in entries), default=0)
+        branch = ", ".join(dict.fromkeys(entry.branch for entry in entries)) or "rewinding point"
+        steps = stack.recipe["stop"] - stack.first
+        self.progress.stage(level=level, branch=branch, replicates=len(stack.stages), steps=steps)
+        self._done = 0
+        self._locks.note(
+            doing={"level": level, "branch": branch, "replicates": len(stack.stages)},
+            steps=steps * len(stack.stages),
+            done=0,
+            began=time.monotonic(),
         )
+        if self.ranks is not None:
+            self.ranks.tell(order(stack))
+            self.ranks.gather()
         try:
             sentences, steps = train_stack(
                 stack,
@@ -154,21 +174,31 @@ class Runner:
                 self.hardware,
                 self._engines.asked,
                 self._engines.engine(stack.stages[0]).recordings,
-                self.progress.advance,
+                self._advance,
                 wanted,
+                self.ranks,
             )
-        except (BadRequest, BrokenPipeError):
+        except (BadRequest, BrokenPipeError, StoreUnwritable):
             raise
         except Exception as reason:
             self._fail([stage for stage in stack.stages if stage.key in wanted], reason)
+            if isinstance(reason, RankLost):
+                raise
             return
         self.steps += steps
         for stage in stack.stages:
             self.missing.pop(stage.key, None)
-            if stage.key in wanted and not self.store.has(stage.key):
+            if stage.key in wanted and self.store.has(stage.key):
+                self._failure(stage).unlink(missing_ok=True)
+            elif stage.key in wanted:
                 sentence = next((s for s in sentences if stage.key[:8] in s), "It was not published.")
                 self._note_failure(stage, sentence, "")
         self.published(wanted - self.failed.keys())
+
+    def _advance(self, steps: int, accuracy: float | None) -> None:
+        self._done += steps
+        self._locks.note(done=self._done)
+        self.progress.advance(steps, accuracy)
 
     def _fail(self, stages: list[Stage], reason: Exception) -> None:
         sentence = (
@@ -179,7 +209,7 @@ class Runner:
             self._note_failure(stage, sentence.splitlines()[0], traceback.format_exc())
 
     def _note_failure(self, stage: Stage, sentence: str, trace: str) -> None:
-        path = self.store.root / "failed" / f"{stage.key}.json"
+        path = self._failure(stage)
         self.failed[stage.key] = f"{sentence} ({path})"
         self.progress.note(f"{stage.kind} {stage.key[:8]} failed: {sentence}")
         try:
@@ -187,6 +217,10 @@ class Runner:
             path.write_text(json.dumps({"stage": stage.description, "reason": sentence, "traceback": trace}, indent=1))
         except OSError:
             self.failed[stage.key] = sentence  # the disk that failed the stage may fail its note too
+
+    def _failure(self, stage: Stage) -> Path:
+        """Where the sentence, the traceback and the configuration of a failed stage are kept, until it succeeds."""
+        return self.store.root / "failed" / f"{stage.key}.json"
 
     def _data_for(self, stack: Stack) -> Data:
         identity = canonical(stack.recipe["data"])

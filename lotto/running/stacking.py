@@ -37,7 +37,7 @@ def stacks(
                 made.append(Stack(tuple(members), tuple(map(plan.prefix, members)), rule(stage, len(members))[1]))
             continue
         prefix = plan.prefix(stage)
-        groups.setdefault(_signature(stage, prefix, rule(stage, 2)[1]), []).append((stage, prefix))
+        groups.setdefault(signature(stage, prefix, rule(stage, 2)[1]), []).append((stage, prefix))
     for group in groups.values():
         size, _ = rule(group[0][0], 2)
         for first in range(0, len(group), size):
@@ -47,7 +47,8 @@ def stacks(
     return made
 
 
-def _signature(stage: Stage, prefix: Stage | None, sparse: tuple[str, ...]) -> str:
+def signature(stage: Stage, prefix: Stage | None, sparse: tuple[str, ...]) -> str:
+    """Train stages of one signature may be stacked."""
     fields = {name: value for name, value in stage.fields.items() if name not in _OWN}
     # One that starts with optimizer state counts its steps from there, which those beside it would have to do as well.
     state = stage.parents["start"].fields.get("optimizer_state", "fresh")

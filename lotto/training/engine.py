@@ -17,6 +17,7 @@ What cannot be stacked is trained alone, for a reason that the run prints: an op
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
@@ -29,8 +30,10 @@ from lotto.mask import Mask
 from lotto.seeds import Streams
 from lotto.training.member import Member
 from lotto.training.network import Alone, Network, state_of
+from lotto.training.ranks import Ranks
 from lotto.training.recorded import Recordings
 from lotto.training.sparse import Sparse
+from lotto.training.split import Split
 from lotto.training.stacked import Stacked
 
 # A stack of more costs memory and gains no speed on two cores.
@@ -106,14 +109,45 @@ def sparse_layers(engine: Engine, kept: Mapping[str, Sequence[int]], asked: str,
 
 
 def network_for(
-    model: nn.Module, members: Sequence[Member], sparse: Sequence[str], asked: str, recordings: Recordings | None
+    model: nn.Module,
+    members: Sequence[Member],
+    sparse: Sequence[str],
+    asked: str,
+    recordings: Recordings | None,
+    ranks: Ranks | None = None,
 ) -> Network:
-    """The network that trains ``members``; ``model`` becomes a part of it."""
+    """The network that trains ``members``; ``model`` becomes a part of it. ``ranks`` share its batches, if they are several."""
+    if ranks is not None:
+        return Split(model, members, ranks)
     if sparse:
         return Sparse(model, members, sparse, recordings)
     if len(members) > 1 or asked == "stacked":
         return Stacked(model, members, recordings)
     return Alone(model, members)
+
+
+def check_split(model: nn.Module, input_shape: tuple[int, ...], ranks: Ranks) -> None:
+    """Raises BadRequest unless a made-up batch that is split over ``ranks`` comes to what one process makes of it."""
+    model = deepcopy(model).double()  # many normalisations of few examples are not exact in single precision
+    member = _made_up_member(model, 0)
+    length = 2 * ranks.share.count + 1
+    rows = ranks.begin(length)
+    x = torch.linspace(-1, 1, length * torch.Size(input_shape).numel(), dtype=torch.float64).view(
+        1, length, *input_shape
+    )
+    with torch.random.fork_rng(devices=[]):
+        whole = _answers(Alone(model, [member]), [member], x, x[0])
+        own = _answers(Split(model, [member], ranks), [member], x[:, rows], x[0, rows])
+    (own[" gradients"],) = ranks.add_up([own[" gradients"]])
+    for name in (" train", " evaluation"):
+        whole[name] = whole[name][:, rows]
+    differ = [name for name, tensor in own.items() if not _close(tensor, whole[name])]
+    (anywhere,) = ranks.add_up([torch.tensor([float(len(differ))])])
+    if anywhere:
+        raise BadRequest(
+            f"hardware.devices={ranks.share.count} is impossible for this network: a layer of it mixes the examples of a batch, or draws "
+            "random numbers, in a way that changes when the batch is split; choose hardware.devices=1."
+        )
 
 
 def _recordings(model: nn.Module, input_shape: tuple[int, ...]) -> Recordings | None:
@@ -191,14 +225,13 @@ def _answers(network: Network, members: Sequence[Member], x: Tensor, shared: Ten
     logits = network(x)
     answers = {" train": logits.detach()}
     parameters = network.trained()
-    gradients = torch.autograd.grad(logits.float().square().sum(), list(parameters.values()), allow_unused=True)
+    gradients = torch.autograd.grad(logits.float().square().sum(), list(parameters.values()), materialize_grads=True)
     kept = network.multipliers(members)
     # Side by side: that of a bias before a normalisation is rounding error alone, and is measured by the others.
     answers[" gradients"] = torch.cat(
         [
             apart(name, gradient * kept.get(name, 1.0)).flatten(1)
             for name, gradient in zip(parameters, gradients, strict=True)
-            if gradient is not None
         ],
         dim=1,
     )

@@ -18,6 +18,7 @@ from lotto.training.captured import Captured, may_capture
 from lotto.training.member import Checkpoints, Fitted, Member
 from lotto.training.network import Network, Tensors
 from lotto.training.optimizer import optimizer_for
+from lotto.training.ranks import Ranks
 from lotto.training.slots import gather_slots, read_slots, slot_of_replicate, write_slots
 from lotto.training.step import Step, at_least_single
 from lotto.training.tally import Tally
@@ -31,6 +32,7 @@ class Fit(lightning.LightningModule):
     """Trains R members with the same recipe from step ``first`` to the recipe's ``stop``.
 
     A Lightning batch is a chunk of steps that ends where something is evaluated: Lightning's loop costs as much as a small network's step.
+    Where several processes (``ranks``) share every batch and every evaluation, each comes to the numbers of one process.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Fit(lightning.LightningModule):
         checkpoints: Checkpoints,
         advance: Callable[[int, float | None], None],
         graph: bool = True,
+        ranks: Ranks | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -54,6 +57,8 @@ class Fit(lightning.LightningModule):
         self.checkpoints = checkpoints
         self.advance = advance
         self.graph = graph
+        self.ranks = ranks
+        self.share = ranks.share if ranks else None
         self.validates = data.sizes["validation"] > 0
 
     # -- what Lightning asks for ------------------------------------------------------------------------------------------------
@@ -79,7 +84,7 @@ class Fit(lightning.LightningModule):
         self.started = time.monotonic()
         self.times = {"started": time.time()}
         self._write_slots(gather_slots([member.slots for member in self.members], self.network))
-        self.one = Step(self.network, self.members, self.optimizer, self.recipe, self.working)
+        self.one = Step(self.network, self.members, self.optimizer, self.recipe, self.working, self.ranks)
         self.take = Captured(self.one).take if self.captured else self.one.take
         self.finite = torch.ones(len(self.members), dtype=torch.bool, device=self.device)
         self.tally = Tally(len(self.members), self.device)
@@ -97,6 +102,7 @@ class Fit(lightning.LightningModule):
             self.recipe["stop"],
             self.recipe["batch_size"],
             self.recipe["drop_last"],
+            self.share,
         )
 
     def training_step(self, chunk: tuple[int, int], index: int) -> None:
@@ -168,7 +174,7 @@ class Fit(lightning.LightningModule):
         correct = torch.zeros(replicates, dtype=torch.float64, device=self.device)
         batch = max(1, min(1000, EVALUATION_NUMBERS // math.prod(self.data.input_shape)))
         with self.trainer.precision_plugin.forward_context():
-            for x, y in self.data.evaluation_batches(split, batch):
+            for x, y in self.data.evaluation_batches(split, batch, self.share):
                 logits = at_least_single(self.network.evaluate(tensors, x.to(self.working)))
                 labels = y.expand(replicates, -1)
                 losses = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape)
@@ -176,6 +182,8 @@ class Fit(lightning.LightningModule):
                 correct += (logits.argmax(2) == labels).double().sum(1)
         # Copies that autocast made without gradients must not serve the next step.
         torch.clear_autocast_cache()
+        if self.ranks is not None:
+            loss, correct = self.ranks.add_up([loss, correct])
         return loss / self.data.sizes[split], correct / self.data.sizes[split]
 
     def _carried(self) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from lotto.training.lr import factor
 from lotto.training.member import Member
 from lotto.training.network import Network
 from lotto.training.optimizer import set_rate, update_of
+from lotto.training.ranks import Exchange, Ranks
 
 
 class Step:
@@ -21,6 +22,7 @@ class Step:
     Args:
         optimizer: of the network's parameters, its state already in place.
         working: the dtype of the inputs.
+        ranks: the processes that share every batch, if there are several.
     """
 
     def __init__(
@@ -30,6 +32,7 @@ class Step:
         optimizer: torch.optim.Optimizer,
         recipe: Mapping[str, Any],
         working: torch.dtype,
+        ranks: Ranks | None = None,
     ) -> None:
         self.network, self.optimizer, self.recipe, self.working = network, optimizer, recipe, working
         live = network.trained()
@@ -41,6 +44,8 @@ class Step:
             for multiplier, parameter in zip(multipliers.values(), self._masked, strict=True)
         ]
         self._update = update_of(optimizer)
+        self._ranks = ranks
+        self._exchange = Exchange(ranks, self._parameters) if ranks else None
         self._rate: float | None = None
 
     def begin(self, step: int) -> None:
@@ -52,15 +57,20 @@ class Step:
         self.network.begin(step)
 
     def take(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """From x ``[R, B, C, H, W]`` and y ``[R, B]`` one update; losses ``[R]`` and logits ``[R, B, classes]`` before it."""
+        """From x ``[R, B, C, H, W]`` and y ``[R, B]`` one update; losses ``[R]`` and logits ``[R, B, classes]`` before it.
+
+        Where ranks share the batch, x holds this one's rows, and y and all that is returned the whole.
+        """
+        own = y if self._ranks is None else y[:, self._ranks.begin(y.shape[1])]
         logits = at_least_single(self.network(x.to(self.working)))
-        losses = F.cross_entropy(
-            logits.flatten(0, 1), y.flatten(), reduction="none", label_smoothing=self.recipe["label_smoothing"]
-        ).view(y.shape)
+        losses = losses_of(logits, own, self.recipe["label_smoothing"])
         for parameter in self._parameters:
             parameter.grad = None
         # Of the sum over replicates of their mean losses, without the two nodes that compute it.
         losses.backward(torch.full_like(losses, 1 / y.shape[1]))
+        losses, logits = losses.detach(), logits.detach()
+        if self._exchange is not None:
+            losses, logits = self._exchange(losses, logits)
         # With masked gradients and optimizer state that starts masked, pruned weights stay at exactly zero. A layer that the forward
         # pass leaves out has no gradient.
         reached = [
@@ -71,7 +81,7 @@ class Step:
         self._update()
         # Autocast keeps low-precision copies of the weights until its outermost region ends, which is the whole chunk here.
         torch.clear_autocast_cache()
-        return losses.detach().mean(1), logits.detach()
+        return losses.mean(1), logits
 
     def _factor(self, step: int) -> float:
         hold = self.recipe["hold"]
@@ -81,3 +91,11 @@ class Step:
 def at_least_single(logits: Tensor) -> Tensor:
     """Losses are computed in the precision of the weights, not in autocast's."""
     return logits if logits.dtype == torch.float64 else logits.float()
+
+
+def losses_of(logits: Tensor, y: Tensor, label_smoothing: float) -> Tensor:
+    """Cross-entropy of every example, ``[R, B]``, of logits ``[R, B, classes]``."""
+    if logits.mT.is_contiguous():  # as a stacked linear layer leaves them: no copy is needed
+        return F.cross_entropy(logits.mT, y, reduction="none", label_smoothing=label_smoothing)
+    flat = F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none", label_smoothing=label_smoothing)
+    return flat.view(y.shape)

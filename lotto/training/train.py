@@ -8,7 +8,7 @@ import signal
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,10 +26,11 @@ from lotto.spec import HardwareSpec
 from lotto.stage import Stage, stack_name
 from lotto.stages import mask_in, model_of, streams_of, under
 from lotto.store import Store
-from lotto.training.engine import network_for
+from lotto.training.engine import check_split, network_for
 from lotto.training.fit import Fit, chunks
 from lotto.training.member import Fitted, Member
 from lotto.training.network import Tensors
+from lotto.training.ranks import Ranks, Unwrapped
 from lotto.training.recorded import Recordings
 from lotto.training.signals import Requests
 from lotto.versions import versions
@@ -70,20 +71,30 @@ class Stack:
 
 
 class StoredCheckpoints:
-    """A stack's checkpoint in the store's scratch: at most one every ``seconds``, and one at once when the process is asked to leave."""
+    """A stack's checkpoint in the store's scratch: at most one every ``seconds``, and one at once when the process is asked to leave.
 
-    def __init__(self, store: Store, name: str, seconds: float, requests: Requests) -> None:
-        self._store, self._name, self._seconds, self._requests = store, name, seconds, requests
+    Of several ``ranks`` that train together the first one keeps it, and all go on from it.
+    """
+
+    def __init__(self, store: Store, name: str, seconds: float, requests: Requests, ranks: Ranks | None = None) -> None:
+        self._store, self._name, self._seconds, self._requests, self._ranks = store, name, seconds, requests, ranks
+        self._keeps = ranks is None or ranks.first
         self._last = time.monotonic()
 
     def load(self) -> tuple[Tensors, dict[str, Any]] | None:
-        return self._store.load_scratch(self._name)
+        kept = self._store.load_scratch(self._name)
+        if self._ranks is not None and not self._ranks.same(kept and kept[1]["step"]):
+            raise StageFailed(
+                f"The processes of hardware.devices={self._ranks.share.count} read different checkpoints in {self._store.root}: the store "
+                "must lie where all of them see it alike."
+            )
+        return kept
 
     def asked(self) -> bool:
-        return self._requests.waiting
+        return self._keeps and self._requests.waiting
 
     def due(self) -> bool:
-        return self.asked() or time.monotonic() - self._last >= self._seconds
+        return self._keeps and (self.asked() or time.monotonic() - self._last >= self._seconds)
 
     def save(self, tensors: Tensors, state: dict[str, Any]) -> None:
         self._store.save_scratch(self._name, tensors, state)
@@ -100,21 +111,26 @@ def train_stack(
     recordings: Recordings | None,
     advance: Callable[[int, float | None], None],
     wanted: set[str],
+    ranks: Ranks | None = None,
 ) -> tuple[list[str], int]:
     """Train a stack and publish the artifacts among ``wanted``.
 
     Args:
         asked: the engine of ``engine=``.
         recordings: of the network's forward pass, if it may be recorded.
+        ranks: the processes that train it together, if they are several; all are to call this with the same stack.
 
     Returns:
         One sentence for every member whose loss was not finite, which is not published; and the steps taken, by all members together.
     """
-    members = [_member(stage, prefix, store) for stage, prefix in zip(stack.stages, stack.prefixes, strict=True)]
-    model = model_of(stack.recipe).train().requires_grad_(True)
-    if stack.recipe["precision"] == "64":
-        model = model.double()
-    network = network_for(model, members, stack.sparse, asked, recordings)
+    with _in_step(ranks):
+        members = [_member(stage, prefix, store) for stage, prefix in zip(stack.stages, stack.prefixes, strict=True)]
+        model = model_of(stack.recipe).train().requires_grad_(True)
+        if ranks is not None:
+            check_split(model, tuple(stack.recipe["input_shape"]), ranks)
+        if stack.recipe["precision"] == "64":
+            model = model.double()
+        network = network_for(model, members, stack.sparse, asked, recordings, ranks)
     requests = Requests()
     fit = Fit(
         network,
@@ -122,17 +138,18 @@ def train_stack(
         stack.recipe,
         stack.first,
         data,
-        StoredCheckpoints(store, stack.name, hardware.checkpoint_every, requests),
+        StoredCheckpoints(store, stack.name, hardware.checkpoint_every, requests, ranks),
         advance,
-        hardware.graph,
+        hardware.graph and ranks is None,
+        ranks,
     )
     if hardware.compile:
         network.compile()
     steps = chunks(stack.first, stack.recipe["stop"], stack.recipe["evaluate_every"])
-    trainer = trainer_for(hardware)
+    trainer = trainer_for(hardware, ranks)
     trainer.callbacks.append(requests)  # type: ignore[attr-defined]
     with requests.kept():
-        with _let_go_of(trainer, fit):
+        with _let_go_of(trainer, fit), _in_step(ranks):
             with torch.random.fork_rng(), interruptible():
                 trainer.fit(fit, DataLoader(steps, batch_size=None))  # type: ignore[arg-type]
             outcome, trained, ran = fit.outcome, fit.trained, {"device": fit.trained_on, "times": fit.times}
@@ -142,6 +159,7 @@ def train_stack(
             "sparse": list(stack.sparse),
             "compiled": hardware.compile,
             "stack": [stage.key for stage in stack.stages],
+            "ranks": 1 if ranks is None else ranks.share.count,
             **ran,
             "versions": versions(),
         }
@@ -153,8 +171,13 @@ def train_stack(
                 )
             elif stage.key in wanted:
                 _publish(stage, member, fitted, weights, record, store)
-        store.discard(stack.name)
+        if ranks is None or ranks.first:
+            store.discard(stack.name)
     return failures, trained
+
+
+def _in_step(ranks: Ranks | None) -> AbstractContextManager[None]:
+    return nullcontext() if ranks is None else ranks.in_step()
 
 
 @contextmanager
@@ -233,13 +256,15 @@ def _check_pruned_are_zero(name: str, state: Tensors, mask: Mask | None) -> None
             )
 
 
-def trainer_for(hardware: HardwareSpec) -> lightning.Trainer:
+def trainer_for(hardware: HardwareSpec, ranks: Ranks | None = None) -> lightning.Trainer:
     # Lightning's hints are about loaders and checkpoints that lotto does itself.
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="lightning")
     return lightning.Trainer(
         accelerator=hardware.accelerator,
-        devices=1,
+        devices=1 if ranks is None else ranks.share.count,
+        strategy="auto" if ranks is None else Unwrapped(),
+        use_distributed_sampler=False,  # its batches are chunks of steps, which all ranks take
         precision=_PRECISIONS[hardware.precision],
         max_epochs=1,
         deterministic=hardware.deterministic,

@@ -1,0 +1,69 @@
+"""What is looked at before anything is trained, and cleared away after it."""
+
+from __future__ import annotations
+
+import inspect
+
+from lotto.compose import imported
+from lotto.errors import BadRequest
+from lotto.plan import Plan
+from lotto.pruning.allocate import Layer, forecast
+from lotto.spec import Spec
+from lotto.stage import stack_name
+from lotto.store import Store
+
+
+def check_hardware(spec: Spec) -> None:
+    """Raises BadRequest if the accelerator that is asked for is not there."""
+    if spec.hardware.accelerator != "gpu":
+        return
+    from lotto.running.loading import collector_paused
+
+    with collector_paused():
+        import torch
+
+    if not torch.cuda.is_available():
+        raise BadRequest("hardware=gpu asks for a GPU, and PyTorch finds none here: choose hardware=cpu or auto.")
+
+
+def check_spec(spec: Spec) -> None:
+    """Raises BadRequest for what shows only with the functions and the network at hand."""
+    _check_functions(spec)
+    _check_levels(spec)
+
+
+def _check_functions(spec: Spec) -> None:
+    """An option that the criterion or a control does not take would else be found only after the dense network is trained."""
+    functions = {
+        "train.optimizer": spec.train.optimizer,
+        "prune.criterion": spec.criterion,
+        **{f"controls.{made.name}": made.config for made in spec.controls},
+    }
+    for field, config in functions.items():
+        options = dict(config)
+        function = imported(f"{field}._target_", options.pop("_target_"))
+        try:
+            inspect.signature(function).bind_partial(None, **options)
+        except (TypeError, ValueError) as reason:
+            raise BadRequest(f"{field} cannot be set up: {config['_target_']} has {reason}.") from None
+
+
+def _check_levels(spec: Spec) -> None:
+    """Counts follow from arithmetic, so a level that cannot be reached is found before anything is trained."""
+    from lotto.models.anatomy import counts, kinds
+    from lotto.models.build import skeleton
+
+    model = skeleton(spec.model, spec.data.input_shape, spec.data.classes)
+    kind = kinds(model)
+    layers = [Layer(name, kind[name], count, count) for name, count in counts(model).items()]
+    if spec.schedule.levels > 1:
+        forecast(layers, spec.rule, spec.schedule, spec.iterative)
+
+
+def tidy(plan: Plan, store: Store) -> None:
+    """Remove unfinished work of killed runs that nothing will go on from: whole artifacts lie in its place."""
+    store.discard_abandoned()
+    trained = [key for key, stage in plan.stages.items() if stage.kind == "train" and store.has(key)]
+    for company in {tuple(store.record(key).get("stack", ())) for key in trained}:
+        if all(store.has(key) for key in company):
+            store.discard(stack_name(company))

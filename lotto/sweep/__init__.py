@@ -1,0 +1,1 @@
+"""Sweeps: many points of one question, planned as one graph and trained in one go."""

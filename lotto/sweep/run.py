@@ -1,0 +1,134 @@
+"""Running a sweep: what is missing of all points as one plan, then one table and one report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lotto.checks import check_hardware, check_spec, tidy
+from lotto.mirrors.mirror import Files
+from lotto.mirrors.opening import open_mirrors
+from lotto.references import refer
+from lotto.results import results_table
+from lotto.run_note import begin_note, finish_note
+from lotto.running.progress import Progress
+from lotto.stage import Stage
+from lotto.store import Store
+from lotto.sweep.planned import PlannedSweep
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lotto.sweep.report import SweepReport
+
+
+@dataclass(frozen=True)
+class SweepOutcome:
+    """What a sweep came to.
+
+    Args:
+        table: the results tables of all points below one another; empty if nothing could be trained.
+        written: where the report lies; None if there is nothing to report.
+        failed: the sentence of every stage that failed.
+        steps: training steps run by this process.
+    """
+
+    table: pd.DataFrame
+    written: SweepReport | None
+    failed: tuple[str, ...]
+    steps: int
+    seconds: float
+
+
+def run_sweep(planned: PlannedSweep, progress: Progress) -> SweepOutcome:
+    """Run what is not stored yet and write the report.
+
+    Raises:
+        BadRequest: something about the request is wrong; nothing has been trained.
+    """
+    started = time.monotonic()
+    check_hardware(planned.spec)
+    store = Store(planned.spec.store)
+    plan = planned.plan
+    cached = begin_sweep(planned, store)
+    missing = plan.missing(store.verify)
+    with ExitStack() as mirrored:
+        mirrors = [
+            open_mirrors(
+                point.spec.loggers, point.spec, point.plan, store, planned.folder / "points" / point.name, progress.note
+            )
+            for point in planned.points
+        ]
+        for mirror in mirrors:
+            mirrored.enter_context(mirror.following())
+
+        def published(keys: set[str]) -> None:
+            for mirror in mirrors:
+                mirror.published(keys)
+
+        failed, steps = train_sweep(planned, missing, store, progress, published) if missing else ({}, 0)
+        tidy(plan, store)
+        table = sweep_table(planned, store, cached)
+        written = report_sweep(planned, table, store) if len(table) else None
+        for mirror in mirrors:
+            mirror.finish(Files(written.figures if written else (), ()))
+    finish_note(planned.folder, cached)
+    return SweepOutcome(table, written, tuple(failed.values()), steps, time.monotonic() - started)
+
+
+def begin_sweep(planned: PlannedSweep, store: Store) -> list[str]:
+    """Tell the store who needs what, and note the rows that are stored already; returns their keys."""
+    store.check_writable()
+    refer(store, planned.folder, ["sweep", planned.sweep.name, *planned.request], planned.plan)
+    stored = {entry.trained.key for entry in planned.plan.entries if store.has(entry.trained.key)}
+    return begin_note(planned.folder, sorted(stored))
+
+
+def sweep_table(planned: PlannedSweep, store: Store, cached: Sequence[str]) -> pd.DataFrame:
+    """The contract's columns for every ticket of every point, and behind them the point's value on every axis."""
+    import pandas as pd
+
+    tables = []
+    for point in planned.points:
+        table = results_table(point.spec, point.plan, store, cached)
+        for axis, value in point.point.values.items():
+            table[axis_column(axis)] = value
+        tables.append(table)
+    return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
+
+
+def axis_column(axis: str) -> str:
+    """The column of ``results.csv`` that holds the values of an axis: apart from the contract's own columns."""
+    return f"axis:{axis}"
+
+
+def train_sweep(
+    planned: PlannedSweep,
+    missing: Mapping[str, Stage],
+    store: Store,
+    progress: Progress,
+    published: Callable[[set[str]], None] = lambda keys: None,
+) -> tuple[dict[str, str], int]:
+    """The sentences of what failed, and the training steps that this process took; ``published`` is told what was trained."""
+    from lotto.running.loading import load
+
+    load()
+    from lotto.running.runner import Runner
+
+    for point in planned.points:
+        check_spec(point.spec)
+    spec = planned.spec
+    runner = Runner(planned.plan, missing, store, planned.data, spec.hardware, spec.engine, progress)
+    runner.published = published
+    runner.load_data()
+    return runner.run(), runner.steps
+
+
+def report_sweep(planned: PlannedSweep, table: pd.DataFrame, store: Store) -> SweepReport:
+    """Write table, report and figure into the sweep's folder."""
+    from lotto.sweep.report import write_sweep_report
+
+    return write_sweep_report(planned, table, store)

@@ -1,0 +1,140 @@
+"""A sweep shared by several processes: every worker takes what is free of the whole plan, through any of Hydra's launchers."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from lotto.errors import BadRequest, StageFailed
+from lotto.locks import owners
+from lotto.report.aside import write_aside
+from lotto.run_note import finish_note
+from lotto.running.progress import Pace, make_progress
+from lotto.status import failures
+from lotto.store import Store
+from lotto.sweep.definition import Sweep
+from lotto.sweep.planned import PlannedSweep
+from lotto.sweep.run import SweepOutcome, begin_sweep, report_sweep, sweep_table, train_sweep
+
+TELL_SECONDS = 10.0
+_DEFAULT_LAUNCHER = "hydra/launcher=lotto_pool"
+
+
+def workers_of(planned: PlannedSweep, flags: Sequence[str]) -> int | None:
+    """How many processes are asked for; None where this one is to do it alone.
+
+    Raises:
+        BadRequest: it is no number, or a launcher is named and nothing says how many.
+    """
+    asked = [flag.partition("=")[2] for flag in flags if flag.startswith("--workers")]
+    launcher = [override for override in planned.request if override.startswith("hydra/launcher=")]
+    if not asked:
+        if launcher:
+            raise BadRequest(f"{launcher[0]} needs --workers=N: how many processes share the sweep.")
+        return None
+    if not asked[-1].isdecimal() or int(asked[-1]) < 1:
+        raise BadRequest(f"--workers={asked[-1]} is not allowed: a whole number, 1 or more.")
+    return int(asked[-1])
+
+
+def run_with_workers(planned: PlannedSweep, workers: int, config_dir: str | None, stream: IO[str]) -> SweepOutcome:
+    """Have ``workers`` processes run what is missing, then report."""
+    from lotto.cli import run_verb
+
+    started = time.monotonic()
+    store = Store(planned.spec.store)
+    cached = begin_sweep(planned, store)
+    before = planned.plan.steps(planned.plan.missing(store.has).values())
+    request = planned.folder / "request.json"
+    asked = {"sweep": str(planned.sweep.path), "overrides": list(planned.request), "config_dir": config_dir}
+    write_aside(request, json.dumps(asked).encode())
+    if before:
+        with _told(planned, store, stream):
+            run_verb(_worker_arguments(planned, workers, config_dir, request))
+    missing = planned.plan.missing(store.has)
+    table = sweep_table(planned, store, cached)
+    written = report_sweep(planned, table, store) if len(table) else None
+    finish_note(planned.folder, cached)
+    failed = _failed(planned, store)
+    if missing and not failed:
+        failed = (f"{len(missing)} stages are missing, for no worker ended that could make them.",)
+    steps = before - planned.plan.steps(missing.values())
+    return SweepOutcome(table, written, failed, steps, time.monotonic() - started)
+
+
+def work(request: Path) -> None:
+    """One worker: train what is free until nothing is missing.
+
+    Raises:
+        StageFailed: a stage failed.
+    """
+    asked = json.loads(request.read_text())
+    planned = PlannedSweep.of(Sweep.read(asked["sweep"]), asked["overrides"], asked["config_dir"])
+    store = Store(planned.spec.store)
+    missing = planned.plan.missing(store.verify)
+    failed, _ = train_sweep(planned, missing, store, make_progress()) if missing else ({}, 0)
+    if failed:
+        raise StageFailed(f"{len(failed)} stage(s) failed, the others are done: {next(iter(failed.values()))}")
+
+
+def _worker_arguments(planned: PlannedSweep, workers: int, config_dir: str | None, request: Path) -> list[str]:
+    """A multirun of as many equal jobs: the first point's configuration says what device a worker needs."""
+    hydras = [override for override in planned.request if override.startswith("hydra") and ".run.dir=" not in override]
+    if not any(override.startswith("hydra/launcher=") for override in hydras):
+        hydras.append(_DEFAULT_LAUNCHER)
+    if _DEFAULT_LAUNCHER in hydras and not any("launcher.slots=" in override for override in hydras):
+        hydras.append(f"hydra.launcher.slots={workers}")
+    return [
+        "-m",
+        *([f"--config-dir={config_dir}"] if config_dir else []),
+        "hydra/hydra_logging=disabled",
+        *hydras,
+        *planned.points[0].point.overrides,
+        f"+worker.request='{request.resolve()}'",
+        f"+worker.number={','.join(map(str, range(workers)))}",
+        f"hydra.sweep.dir='{planned.folder.resolve() / 'workers'}'",
+        "hydra.sweep.subdir=${hydra.job.num}",
+    ]
+
+
+def _failed(planned: PlannedSweep, store: Store) -> tuple[str, ...]:
+    return tuple(f"{note['reason']} ({path})" for path, note in failures(store) if path.stem in planned.plan.stages)
+
+
+@contextmanager
+def _told(planned: PlannedSweep, store: Store, stream: IO[str]) -> Iterator[None]:
+    """Say how far all of it is, every few seconds, in lines of their own."""
+    ended = threading.Event()
+    teller = threading.Thread(target=_tell, args=(planned, store, stream, ended), daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        teller.join()
+
+
+def _tell(planned: PlannedSweep, store: Store, stream: IO[str], ended: threading.Event) -> None:
+    plan = planned.plan
+    trainings = [key for key, stage in plan.stages.items() if stage.kind == "train"]
+    cached = sum(map(store.has, trainings))
+    pace = Pace(plan.steps(plan.missing(store.has).values()), time.monotonic)
+    while not ended.wait(TELL_SECONDS):
+        at_work = [owner for owner in owners(store.root) if set(owner["holds"]) & plan.stages.keys()]
+        missing = plan.missing(store.has)
+        done = pace.total - plan.steps(missing.values()) + sum(owner.get("done", 0) for owner in at_work)
+        pace.advance(max(0, done - pace.done))
+        stored = sum(map(store.has, trainings)) - cached
+        running = sum(len(set(owner["holds"]) & plan.stages.keys()) for owner in at_work)
+        failed = len(_failed(planned, store))
+        print(
+            f"{stored} of {len(trainings) - cached} trainings done, {running} running in {len(at_work)} processes, {failed} failed, "
+            f"{cached} cached; {pace}",
+            file=stream,
+            flush=True,
+        )
