@@ -17,7 +17,6 @@ from pathlib import Path
 import pytest
 
 from lotto.errors import BadRequest, StageFailed
-from lotto.launchers import command as command_module
 from lotto.launchers.command import Command
 from lotto.launchers.pool import run_pool
 from lotto.launchers.slots import Slot, slots_of, visible_devices
@@ -40,15 +39,15 @@ sys.exit(status)
 
 
 @pytest.fixture(autouse=True)
-def _trivial(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command_module, "PROGRAM", (sys.executable, "-I", "-S", "-c", JOB))
+def _threads_left_open(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
 
 
 def job(folder: Path, number: int, seconds: float = 0.0, status: int = 0) -> Command:
     mine = folder / str(number)
     mine.mkdir()
-    return Command(number, f"seed={number}", (str(mine), str(seconds), str(status)), mine)
+    arguments = (str(mine), str(seconds), str(status))
+    return Command(number, f"seed={number}", arguments, mine, (sys.executable, "-I", "-S", "-c", JOB))
 
 
 def runs(folder: Path) -> list[dict]:
@@ -131,13 +130,13 @@ def test_a_job_that_cannot_be_started_does_not_keep_the_others_from_running(tmp_
 DRIVER = """
 import sys
 from pathlib import Path
-from lotto.launchers import command
-command.PROGRAM = (sys.executable, "-I", "-c", {job!r})
 from lotto.launchers.command import Command
 from lotto.launchers.pool import run_pool
 from lotto.launchers.slots import Slot
 folder = Path({folder!r})
-run_pool([Command(n, "", (str(folder / str(n)), "60", "0"), folder / str(n)) for n in range(3)], [Slot("", 1)] * 2, 0)
+job = (sys.executable, "-I", "-c", {job!r})
+jobs = [Command(n, "", (str(folder / str(n)), "60", "0"), folder / str(n), job) for n in range(3)]
+run_pool(jobs, [Slot("", 1)] * 2, 0)
 """
 # Follows its driver, as lotto does.
 FOLLOWING = "from lotto.launchers.driver import follow_driver\nfollow_driver()\n" + JOB
