@@ -211,8 +211,10 @@ def _plan(arguments: Sequence[str]) -> int:
 
     overrides, config_dir, flags = _split(arguments)
     for flag in flags:
-        if flag != "--no-estimate":
-            raise BadRequest(f"lotto plan does not take {flag}: only --no-estimate, --config-dir and overrides.")
+        if flag not in {"--no-estimate", *_SWEEP}:
+            raise BadRequest(f"lotto plan does not take {flag}: only -m, --no-estimate, --config-dir and overrides.")
+    if _SWEEP.intersection(flags):
+        return _plan_points(overrides, config_dir, "--no-estimate" not in flags)
     spec = read_spec(composed(overrides, config_dir))
     plan, store = Plan.of(spec), Store(spec.store)
     print(f"{spec.name}: {spec.method_name} by {spec.criterion_name}, store {spec.store}")
@@ -223,6 +225,26 @@ def _plan(arguments: Sequence[str]) -> int:
         print(estimate)
     print(summary_line(plan, store))
     return 0
+
+
+def _plan_points(overrides: list[str], config_dir: str | None, estimates: bool) -> int:
+    """The plan of a multirun: its points together."""
+    from lotto.launchers.register import register_launchers
+    from lotto.sweep.definition import Point, Shown, Sweep
+    from lotto.sweep.planned import PlannedSweep
+    from lotto.sweep.verb import print_plan
+
+    register_launchers()
+    made = list(_points(overrides))
+    if not made:
+        raise BadRequest("lotto plan -m cannot know the points of a hydra/sweeper that chooses them as it goes.")
+    common = set(made[0]).intersection(*made)
+    points = [
+        Point(dict(override.split("=", 1) for override in point if override not in common), tuple(point))
+        for point in made
+    ]
+    sweep = Sweep("-m", Path(), " ".join(overrides), (), {}, (), Shown("density", ()))
+    return print_plan(PlannedSweep.of_points(sweep, points, config_dir=config_dir), estimates, sys.stdout)
 
 
 def _sweep(arguments: Sequence[str]) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
@@ -204,8 +205,8 @@ class Spec:
     hardware: HardwareSpec
     store: str
     engine: str = "auto"
-    loggers: Mapping[str, Any] = field(default_factory=dict)
-    request: Mapping[str, Any] = field(
+    loggers: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    request: Mapping[str, Any] = dataclasses.field(
         default_factory=dict, repr=False
     )  # as composed, for those who show it beside the results
 

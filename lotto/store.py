@@ -20,14 +20,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lotto.errors import StageFailed, StoreUnwritable
+from lotto.errors import BadRequest, StageFailed, StoreUnwritable
 from lotto.locks import is_gone, signature
+from lotto.report.aside import write_aside
 from lotto.stage import canonical
 from lotto.writable import check_writable
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+# Raised when a store is laid out otherwise than before, so that an older lotto keeps its hands off.
+FORMAT = 1
 RECORD, TENSORS, METRICS = "stage.json", "tensors.safetensors", "metrics.jsonl"
 
 
@@ -49,8 +52,18 @@ class Store:
         return self.root / "work" / name
 
     def check_writable(self) -> None:
-        """Raises BadRequest, before anything is trained, if artifacts could not be written here."""
+        """Raises BadRequest, before anything is trained, if artifacts could not be written here, or not in the way of this version."""
         check_writable("store", self.root)
+        note = self.root / "store.json"
+        with suppress(FileNotFoundError, ValueError):
+            found = int(json.loads(note.read_text())["format"])
+            if found > FORMAT:
+                raise BadRequest(
+                    f"store={self.root} is of a newer lotto (format {found}, here {FORMAT}): name another store, or update lotto."
+                )
+            return
+        with suppress(OSError):
+            write_aside(note, json.dumps({"format": FORMAT}).encode())
 
     def has(self, key: str) -> bool:
         """Whether a whole artifact lies there: its record is sound and its files have their sizes. Contents: see ``verify``."""

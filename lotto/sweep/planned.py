@@ -52,8 +52,16 @@ class PlannedSweep:
         Raises:
             BadRequest: a point is wrong, there is none, or points differ in what one process has once.
         """
+        points = sweep.points([override for override in request if not _is_hydras(override)])
+        return cls.of_points(sweep, points, request, config_dir)
+
+    @classmethod
+    def of_points(
+        cls, sweep: Sweep, points: Sequence[Point], request: Sequence[str] = (), config_dir: str | None = None
+    ) -> PlannedSweep:
+        """The same for points that are given, whatever the axes say."""
         made, common = [], None
-        for point in sweep.points([override for override in request if not _is_hydras(override)]):
+        for point in points:
             try:
                 config = composed(point.overrides, config_dir)
                 spec = read_spec(config)
@@ -101,14 +109,14 @@ class PlannedSweep:
 
     def describe(self, store: Store) -> Iterator[str]:
         """What is planned, what is shared, and what is stored of every point."""
-        axes = " × ".join(f"{len(values)} {axis}" for axis, values in self.sweep.axes.items())
+        axes = ", ".join(f"{axis}: {len(values)}" for axis, values in self.sweep.axes.items())
         yield f"{self.sweep.name}: {self.sweep.title}"
-        yield f"{len(self.points)} points ({axes}), store {store.root}"
+        yield f"{len(self.points)} points{f' ({axes})' if axes else ''}, store {store.root}"
         width = max(len(str(point.point)) for point in self.points)
         for point in self.points:
             keys = [entry.trained.key for entry in point.plan.entries]
             own = point.plan.steps(point.plan.missing(store.has).values())
-            yield f"  {str(point.point):<{width}}  {sum(map(store.has, keys))}/{len(keys)} tickets stored, alone {own:,} steps to run"
+            yield f"  {point.point!s:<{width}}  {sum(map(store.has, keys))}/{len(keys)} tickets stored, alone {own:,} steps to run"
         share = self.steps_together / self.steps_apart
         yield (
             f"{self.steps_together:,} training steps as planned; the points run apart: {self.steps_apart:,} "

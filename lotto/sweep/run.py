@@ -18,6 +18,7 @@ from lotto.running.progress import Progress
 from lotto.stage import Stage
 from lotto.store import Store
 from lotto.sweep.planned import PlannedSweep
+from lotto.sweep.tell import told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,7 +70,8 @@ def run_sweep(planned: PlannedSweep, progress: Progress) -> SweepOutcome:
             for mirror in mirrors:
                 mirror.published(keys)
 
-        failed, steps = train_sweep(planned, missing, store, progress, published) if missing else ({}, 0)
+        with told(planned, store, progress.note):
+            failed, steps = train_sweep(planned, missing, store, progress, published) if missing else ({}, 0)
         tidy(plan, store)
         table = sweep_table(planned, store, cached)
         written = report_sweep(planned, table, store) if len(table) else None

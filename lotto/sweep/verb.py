@@ -36,11 +36,12 @@ def sweep(
         raise BadRequest(f"lotto sweep takes one sweep, not {' and '.join(arguments)}.")
     planned = PlannedSweep.of(Sweep.read(arguments[0]), overrides, config_dir)
     if "--plan" in flags:
-        return _plan(planned, "--no-estimate" not in flags, stream)
+        return print_plan(planned, "--no-estimate" not in flags, stream)
     return _run(planned, flags, config_dir, stream)
 
 
-def _plan(planned: PlannedSweep, estimates: bool, stream: IO[str]) -> int:
+def print_plan(planned: PlannedSweep, estimates: bool, stream: IO[str]) -> int:
+    """Stages, what points share, and hours by the number of devices."""
     from lotto.experiment import summary_line
     from lotto.sweep.hours import hours_line
 

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
 from lotto.errors import BadRequest, StageFailed
-from lotto.locks import owners
 from lotto.report.aside import write_aside
 from lotto.run_note import finish_note
-from lotto.running.progress import Pace, make_progress
-from lotto.status import failures
+from lotto.running.progress import make_progress
 from lotto.store import Store
 from lotto.sweep.definition import Sweep
 from lotto.sweep.planned import PlannedSweep
 from lotto.sweep.run import SweepOutcome, begin_sweep, report_sweep, sweep_table, train_sweep
+from lotto.sweep.tell import failed_stages, told
 
-TELL_SECONDS = 10.0
 _DEFAULT_LAUNCHER = "hydra/launcher=lotto_pool"
 
 
@@ -54,13 +50,13 @@ def run_with_workers(planned: PlannedSweep, workers: int, config_dir: str | None
     asked = {"sweep": str(planned.sweep.path), "overrides": list(planned.request), "config_dir": config_dir}
     write_aside(request, json.dumps(asked).encode())
     if before:
-        with _told(planned, store, stream):
+        with told(planned, store, lambda line: print(line, file=stream, flush=True)):
             run_verb(_worker_arguments(planned, workers, config_dir, request))
     missing = planned.plan.missing(store.has)
     table = sweep_table(planned, store, cached)
     written = report_sweep(planned, table, store) if len(table) else None
     finish_note(planned.folder, cached)
-    failed = _failed(planned, store)
+    failed = failed_stages(planned.plan.stages, store)
     if missing and not failed:
         failed = (f"{len(missing)} stages are missing, for no worker ended that could make them.",)
     steps = before - planned.plan.steps(missing.values())
@@ -100,41 +96,3 @@ def _worker_arguments(planned: PlannedSweep, workers: int, config_dir: str | Non
         f"hydra.sweep.dir='{planned.folder.resolve() / 'workers'}'",
         "hydra.sweep.subdir=${hydra.job.num}",
     ]
-
-
-def _failed(planned: PlannedSweep, store: Store) -> tuple[str, ...]:
-    return tuple(f"{note['reason']} ({path})" for path, note in failures(store) if path.stem in planned.plan.stages)
-
-
-@contextmanager
-def _told(planned: PlannedSweep, store: Store, stream: IO[str]) -> Iterator[None]:
-    """Say how far all of it is, every few seconds, in lines of their own."""
-    ended = threading.Event()
-    teller = threading.Thread(target=_tell, args=(planned, store, stream, ended), daemon=True)
-    teller.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        teller.join()
-
-
-def _tell(planned: PlannedSweep, store: Store, stream: IO[str], ended: threading.Event) -> None:
-    plan = planned.plan
-    trainings = [key for key, stage in plan.stages.items() if stage.kind == "train"]
-    cached = sum(map(store.has, trainings))
-    pace = Pace(plan.steps(plan.missing(store.has).values()), time.monotonic)
-    while not ended.wait(TELL_SECONDS):
-        at_work = [owner for owner in owners(store.root) if set(owner["holds"]) & plan.stages.keys()]
-        missing = plan.missing(store.has)
-        done = pace.total - plan.steps(missing.values()) + sum(owner.get("done", 0) for owner in at_work)
-        pace.advance(max(0, done - pace.done))
-        stored = sum(map(store.has, trainings)) - cached
-        running = sum(len(set(owner["holds"]) & plan.stages.keys()) for owner in at_work)
-        failed = len(_failed(planned, store))
-        print(
-            f"{stored} of {len(trainings) - cached} trainings done, {running} running in {len(at_work)} processes, {failed} failed, "
-            f"{cached} cached; {pace}",
-            file=stream,
-            flush=True,
-        )

@@ -84,7 +84,8 @@ def update_of(optimizer: torch.optim.Optimizer) -> Callable[[], None]:
         fused(
             parameters,
             gradients,
-            *state[:2],
+            state[0],
+            state[1],
             [],
             state[2],
             lr=group["lr"],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import random
 import signal
 import subprocess
@@ -11,7 +13,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from safetensors.torch import save_file
 
+from lotto.errors import StoreUnwritable
 from lotto.report.columns import read_csv
 from lotto.running.progress import QuietProgress
 from lotto.store import Store
@@ -112,6 +116,57 @@ def test_killed_processes_lose_nothing(alone: PlannedSweep, tmp_path: Path) -> N
     finished.communicate()
     assert untimed(read_csv(made.folder / "results.csv")) == untimed(read_csv(alone.folder / "results.csv"))
     assert set(Store(made.spec.store).artifacts()) == set(made.plan.stages)
+
+
+def test_a_disk_that_fills_up_stops_the_sweep_and_loses_nothing(
+    alone: PlannedSweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = planned(tmp_path, "full")
+    left = 90
+
+    def limited(tensors: object, path: Path) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        save_file(tensors, path)
+
+    monkeypatch.setattr("safetensors.torch.save_file", limited)
+    with pytest.raises(StoreUnwritable, match=r"could not be written to \(No space left on device\)"):
+        run_sweep(made, QuietProgress())
+    monkeypatch.undo()
+    store = Store(made.spec.store)
+    assert len(list(store.artifacts())) == 90 and all(map(store.verify, store.artifacts()))
+    outcome = run_sweep(made, QuietProgress())
+    assert outcome.failed == () and untimed(read_csv(made.folder / "results.csv")) == untimed(
+        read_csv(alone.folder / "results.csv")
+    )
+
+
+def test_a_failed_stage_is_told_others_go_on_and_the_same_command_tries_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = planned(tmp_path, "failing")
+    dense = [entry.trained for entry in made.plan.entries if entry.level == 0 and entry.replicate == 1]
+    broken = next(stage for stage in dense if stage.fields["seed"] == 1)
+    original = Store.publish
+
+    def refused(self: Store, key: str, *given: object) -> None:
+        if key == broken.key:
+            raise RuntimeError("not today")
+        original(self, key, *given)
+
+    monkeypatch.setattr(Store, "publish", refused)
+    outcome = run_sweep(made, QuietProgress())
+    monkeypatch.undo()
+    assert outcome.failed and "not today" in outcome.failed[0]
+    note = json.loads((Path(made.spec.store) / "failed" / f"{broken.key}.json").read_text())
+    assert "refused" in note["traceback"] and note["stage"]["fields"]["seed"] == 1
+    assert {entry["axis:seed"] for entry in outcome.table.to_dict("records")} == {"0", "1"}
+    assert len(outcome.table) < 72
+    again = run_sweep(made, QuietProgress())
+    assert again.failed == () and len(again.table) == 72
+    assert not list((Path(made.spec.store) / "failed").iterdir())
 
 
 def command(folder: Path, made: PlannedSweep, *flags: str) -> subprocess.Popen[str]:

@@ -1,0 +1,69 @@
+"""How far a whole sweep is, read from the store, whoever trains it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Container, Iterator
+from contextlib import contextmanager
+
+from lotto.locks import owners
+from lotto.running.progress import Pace
+from lotto.status import failures
+from lotto.store import Store
+from lotto.sweep.planned import PlannedSweep
+
+TELL_SECONDS = 10.0
+
+
+@contextmanager
+def told(planned: PlannedSweep, store: Store, say: Callable[[str], None]) -> Iterator[None]:
+    """Say it every few seconds from a thread."""
+    ended = threading.Event()
+    far = HowFar(planned, store)
+
+    def tell() -> None:
+        while not ended.wait(TELL_SECONDS):
+            say(far.sentence())
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        teller.join()
+
+
+class HowFar:
+    """Trainings done, running, failed and stored before, and the pace of all processes together."""
+
+    def __init__(self, planned: PlannedSweep, store: Store) -> None:
+        self._plan, self._store = planned.plan, store
+        self._trainings = [key for key, stage in self._plan.stages.items() if stage.kind == "train"]
+        self._cached = self._stored()
+        self._pace = Pace(self._plan.steps(self._plan.missing(store.has).values()), time.monotonic)
+
+    def sentence(self) -> str:
+        at_work = [owner for owner in owners(self._store.root) if self._own(owner["holds"])]
+        owed = self._plan.steps(self._plan.missing(self._store.has).values())
+        done = self._pace.total - owed + sum(owner.get("done", 0) for owner in at_work)
+        self._pace.advance(max(0, done - self._pace.done))
+        running = sum(self._own(owner["holds"]) for owner in at_work)
+        processes = f" in {len(at_work)} processes" if len(at_work) > 1 else ""
+        return (
+            f"sweep: {self._stored() - self._cached} of {len(self._trainings) - self._cached} trainings done, "
+            f"{running} running{processes}, {len(failed_stages(self._plan.stages, self._store))} failed, "
+            f"{self._cached} stored before; {self._pace}"
+        )
+
+    def _own(self, keys: list[str]) -> int:
+        return sum(key in self._plan.stages for key in keys)
+
+    def _stored(self) -> int:
+        return sum(map(self._store.has, self._trainings))
+
+
+def failed_stages(keys: Container[str], store: Store) -> tuple[str, ...]:
+    """The sentences of the stages among ``keys`` that failed and have not succeeded since."""
+    return tuple(f"{note['reason']} ({path})" for path, note in failures(store) if path.stem in keys)
