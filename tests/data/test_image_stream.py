@@ -18,6 +18,7 @@ from lotto.data import image_stream
 from lotto.data.build import build
 from lotto.data.image_stream import StreamedData
 from lotto.data.images import fit, read_image
+from lotto.data.share import Share
 from lotto.data.views import RandomView
 from lotto.errors import BadRequest
 from tests.data.data_samples import config, replicates, write_image
@@ -66,6 +67,30 @@ def test_workers_change_nothing(root: Path) -> None:
 def test_stacked_replicates_see_what_they_see_alone(root: Path) -> None:
     stacked = batches(stream(root), 0, 5)
     assert equal(batches(stream(root), 0, 5, count=1), [(x[:1], y[:1]) for x, y in stacked])
+
+
+def test_shares_of_a_batch_are_the_batch_and_decode_their_own_rows(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded = []
+
+    def read_and_count(path: str, channels: int) -> Image.Image:
+        decoded.append(path)
+        return read_image(path, channels)
+
+    whole, held = batches(stream(root), 1, 5), list(stream(root).evaluation_batches("test", 2))
+    monkeypatch.setattr(image_stream, "read_image", read_and_count)
+    parts, tested = [], []
+    for rank in range(2):
+        data, share = stream(root), Share(rank, 2)
+        parts.append(list(data.train_batches(replicates(2), 1, 5, 5, False, share)))
+        assert len(decoded) == sum(x.shape[0] * x.shape[1] for x, _ in parts[-1])
+        decoded.clear()
+        tested += list(data.evaluation_batches("test", 2, share))
+        decoded.clear()
+    assert [(x.shape[1], y.shape[1]) for x, y in parts[0]] == [(2, 5), (2, 5), (1, 3), (2, 5)]
+    joined = [(torch.cat([x, other], 1), y) for (x, y), (other, _) in zip(*parts, strict=True)]
+    assert equal(joined, whole) and all(torch.equal(y, other) for (_, y), (_, other) in zip(*parts, strict=True))
+    assert torch.equal(torch.cat([x for x, _ in tested]), torch.cat([x for x, _ in held]))
+    assert torch.equal(torch.cat([y for _, y in tested]), torch.cat([y for _, y in held]))
 
 
 def test_skipped_examples_are_not_decoded(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lotto.data.augment import HorizontalFlip, PadCrop
 from lotto.data.normalise import Scale
+from lotto.data.share import Share
 from lotto.errors import BadRequest
 from tests.data.data_samples import TinySet, replicates
 
@@ -61,6 +62,21 @@ def test_stacked_replicates_see_what_they_see_alone() -> None:
     for replicate, streams in enumerate(replicates(3)):
         alone = TinySet(AUGMENT).train_batches([streams], 0, 7, 5, False)
         assert equal(list(alone), [(x[replicate, None], y[replicate, None]) for x, y in stacked])
+
+
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_shares_of_a_batch_are_the_batch(drop_last: bool) -> None:
+    whole = batches(TinySet(AUGMENT), 2, 3, 12, drop_last)
+    parts = [
+        list(TinySet(AUGMENT).train_batches(replicates(2), 3, 12, 5, drop_last, Share(rank, 3))) for rank in range(3)
+    ]
+    for (x, y), *shared in zip(whole, *parts, strict=True):
+        assert torch.equal(torch.cat([part for part, _ in shared], 1), x)
+        assert all(torch.equal(labels, y) for _, labels in shared)
+    held = list(TinySet().evaluation_batches("validation", 2))
+    shares = [batch for rank in range(3) for batch in TinySet().evaluation_batches("validation", 2, Share(rank, 3))]
+    for place in (0, 1):
+        assert torch.equal(torch.cat([b[place] for b in shares]), torch.cat([b[place] for b in held]))
 
 
 def test_interleaved_iterators_do_not_disturb_each_other() -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
+from lotto.data.augment import Augmentation
 from lotto.data.base import Labelled, ResidentData
 from lotto.data.facts import Facts
 from lotto.data.normalise import Scale
@@ -18,6 +19,7 @@ from lotto.training.engine import network_for
 from lotto.training.fit import Fit, chunks
 from lotto.training.member import Fitted, Member
 from lotto.training.network import state_of
+from lotto.training.ranks import Ranks
 from lotto.training.recorded import Recordings
 from lotto.training.train import trainer_for
 
@@ -27,10 +29,9 @@ IMAGE = (3, 16, 16)
 class MadeUp(ResidentData):
     """Random images with random labels."""
 
-    def __init__(self, shape: tuple[int, int, int] = IMAGE) -> None:
-        super().__init__(
-            Facts(train=40, validation=12, test=12, input_shape=shape, classes=10, identity={}), Scale(255)
-        )
+    def __init__(self, shape: tuple[int, int, int] = IMAGE, augment: Sequence[Augmentation] = ()) -> None:
+        facts = Facts(train=40, validation=12, test=12, input_shape=shape, classes=10, identity={})
+        super().__init__(facts, Scale(255), augment)
 
     def read(self) -> tuple[Labelled, Labelled]:
         generator = torch.Generator().manual_seed(0)
@@ -105,20 +106,23 @@ def fitted(
     hardware: HardwareSpec | None = None,
     graph: bool = True,
     compiled: bool = False,
+    ranks: Ranks | None = None,
+    augment: Sequence[Augmentation] = (),
     **changes: object,
 ) -> list[Fitted]:
     recipe = {**RECIPE, **changes}
     model = make()
     if recipe["precision"] == "64":
         model = model.double()
-    network = network_for(model.train(), taking_part, sparse, asked, recordings)
+    network = network_for(model.train(), taking_part, sparse, asked, recordings, ranks)
     if compiled:
         network.compile()
-    fit = Fit(network, taking_part, recipe, 0, MadeUp(shape), NoCheckpoints(), lambda steps, accuracy: None, graph)
+    data = MadeUp(shape, augment)
+    fit = Fit(network, taking_part, recipe, 0, data, NoCheckpoints(), lambda steps, accuracy: None, graph, ranks)
     steps = chunks(0, recipe["stop"], recipe["evaluate_every"])
     hardware = hardware or HardwareSpec(accelerator="cpu", precision=str(recipe["precision"]))
     with torch.random.fork_rng():
-        trainer_for(hardware).fit(fit, DataLoader(steps, batch_size=None))
+        trainer_for(hardware, ranks).fit(fit, DataLoader(steps, batch_size=None))
     return fit.outcome
 
 
