@@ -53,16 +53,24 @@ def test_the_unpacked_wheel_works_from_an_empty_folder(wheel: Path, tmp_path: Pa
         "print(lotto.__file__, lotto.compose.CONF)\n"
         "from lotto.cli import main\nmain()\n"
     )
-    for verb in (["plan", "--no-estimate", "experiment=frankle2019/resnet18"], ["list", "experiment"]):
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            [sys.executable, "-c", program, *verb],
+            [sys.executable, "-c", program, *arguments],
             cwd=empty,
             env={**os.environ, "PYTHONPATH": str(site)},
             capture_output=True,
             text=True,
             timeout=60,
         )
-        assert done.returncode == 0, done.stderr
         where, conf = done.stdout.splitlines()[0].split()
         assert where == str(site / "lotto" / "__init__.py") and conf == str(site / "lotto" / "conf")
+        return done
+
+    for verb in (["plan", "--no-estimate", "experiment=frankle2019/resnet18"], ["list", "experiment"]):
+        done = run(*verb)
+        assert done.returncode == 0, done.stderr
     assert not list(empty.iterdir())
+    # Hydra finds the launchers, which lie in a folder of their own: this one is made, and refuses its slots.
+    done = run("-m", "hydra/launcher=lotto_pool", "hydra.launcher.slots=0", "seed=0,1")
+    assert (done.returncode, "hydra.launcher.slots=0 is no list" in done.stderr) == (2, True), done.stderr
