@@ -45,8 +45,9 @@ class Mirrors:
             self._catch_up(line)
             whole = self._done[line.name] == len(line.entries)
             self._end(line, exit_code or int(not whole), files)
+        status = exit_code or int(any(self._done[line.name] < len(line.entries) for line in self._lines))
         for name in list(self._live):
-            if where := self._tell(name, lambda mirror: mirror.close(exit_code)):
+            if where := self._tell(name, lambda mirror: mirror.close(status)):
                 self._note(f"logger={name}: {where}")
         self._live = {}
 

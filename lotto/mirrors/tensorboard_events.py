@@ -53,7 +53,9 @@ class TensorBoardEvents:
         from torch.utils.tensorboard.summary import hparams
 
         writer = self._writers.pop(line.name)
-        outcome = {f"{RESULTS}{name}": value for name, value in self._last.pop(line.name).items() if _is_number(value)}
+        outcome = {
+            f"{RESULTS}{name}": value for name, value in self._last.pop(line.name, {}).items() if _is_number(value)
+        }
         settings = {
             name: value if isinstance(value, bool | int | float | str) else str(value)
             for name, value in line.settings.items()

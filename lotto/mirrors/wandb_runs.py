@@ -95,8 +95,9 @@ class WandbRuns:
     def end(self, line: Line, exit_code: int, files: Files) -> None:
         opened = self._open.pop(line.name)
         run, rows = opened.run, opened.rows
-        run.tags = _tags(line, rows[-1])
-        run.summary.update({**rows[-1].outcome(), **{row.name: row.outcome() for row in rows}})
+        if rows:  # none came if the run was interrupted just then
+            run.tags = _tags(line, rows[-1])
+            run.summary.update({**rows[-1].outcome(), **{row.name: row.outcome() for row in rows}})
         if self._figure and line.branch == "ticket":
             self._log_figures(run, files)
         if self._artifact:

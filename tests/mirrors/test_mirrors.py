@@ -128,6 +128,7 @@ def test_a_ticket_that_failed_keeps_back_none_behind_it(lab: Lab, monkeypatch: p
     monkeypatch.setattr(mirrors._store, "has", lambda key: key != lost and has(key))
     mirrors.finish(Files())
     assert notes.of(TICKET) == [("begin", TICKET), ("row", TICKET, 0, 0), ("row", TICKET, 2, 0), ("end", TICKET, 1)]
+    assert notes.told[-1] == ("close", 1)
 
 
 def test_a_line_is_the_same_whichever_run_asks_for_it() -> None:

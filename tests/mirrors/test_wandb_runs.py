@@ -16,6 +16,9 @@ from omegaconf import OmegaConf
 from lotto.api import mirror_again
 from lotto.compose import composed
 from lotto.errors import BadRequest
+from lotto.mirrors.line import lines_of
+from lotto.mirrors.mirror import Files
+from lotto.mirrors.wandb_runs import WandbRuns
 from tests.e2e import artifacts, start
 from tests.mirrors.lab import Lab, WandbRun, folders
 
@@ -218,6 +221,16 @@ def test_sending_is_refused_without_a_key_before_anything_is_trained(
     with pytest.raises(BadRequest, match="needs a key: run wandb login"):
         lab.run()
     assert artifacts(lab.store.root) == set() and not lab.run_folder.exists()
+
+
+def test_a_line_that_is_ended_before_its_first_row_is_not_taken_for_whole(lab: Lab, tmp_path: Path) -> None:
+    line = lines_of(lab.spec, lab.plan)[0]
+    mirror = WandbRuns(tmp_path)
+    mirror.begin(line)
+    mirror.end(line, 130, Files())
+    (folder,) = (tmp_path / "wandb").glob("offline-run-*")
+    assert WandbRun(folder).about["exit_code"] == 130
+    assert not mirror.holds(line, list(line.rows(lab.store, lab.spec, line.entries)))
 
 
 def test_disabled_leaves_nothing(tmp_path: Path) -> None:
