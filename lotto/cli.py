@@ -151,11 +151,12 @@ _SWEEP = {"-m", "--multirun"}
 def _check_points(overrides: list[str], config_dir: str | None, sweeps: bool) -> None:
     """What Hydra would refuse in paragraphs is refused here in a sentence, before it makes a folder."""
     from lotto.compose import check_run_folder, composed, read_spec
+    from lotto.launchers.register import runs_commands
 
     configs = [composed(point, config_dir) for point in (_points(overrides) if sweeps else [overrides])]
     for config in configs:
         spec = read_spec(config)
-        if sweeps:
+        if sweeps and not runs_commands(config.hydra.launcher):
             refuse_in_sweep(spec.hardware.devices)
     for config in configs[:1]:
         check_run_folder(config, "sweep" if sweeps else "run")

@@ -26,8 +26,8 @@ def refuse_in_sweep(devices: object) -> None:
     """Raises BadRequest for a job of a multirun on several ``hardware.devices``."""
     if devices != 1:
         raise BadRequest(
-            "hardware.devices above 1 is for a single run: in a multirun, processes of different jobs can pair without an error; run the "
-            "points one by one, on one store."
+            "hardware.devices above 1 is refused in this multirun, where processes of different jobs can pair without an error: choose "
+            "hydra/launcher=lotto_pool with slots such as [[0,1],[2,3]], or run the points one by one, on one store."
         )
 
 

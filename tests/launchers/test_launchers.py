@@ -103,6 +103,9 @@ def test_a_job_that_fails_says_so_in_one_sentence_and_the_others_go_on(
         ("-m hydra/launcher=lotto_pool hydra.launcher.retries=-1", "hydra.launcher.retries=-1 is not allowed"),
         ("-m hydra/launcher=lotto_pool hydra.launcher.threads=x", "hydra.launcher.threads=x is not allowed"),
         ("-m hydra/launcher=lotto_pool hydra.launcher.nope=1", "hydra.launcher.nope is no setting"),
+        # One job on two devices: the pool's jobs are single runs, which may have several processes.
+        ("-m hardware=ddp hardware.devices=2", "choose hydra/launcher=lotto_pool"),
+        ("-m hardware=ddp hardware.devices=2 hydra/launcher=lotto_pool hydra.launcher.slots=0", "slots=0 is no list"),
     ],
 )
 def test_settings_that_are_wrong_are_refused_before_a_job_starts(
