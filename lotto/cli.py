@@ -99,7 +99,7 @@ def _unknown(verb: str) -> int:
 
     allowed = tuple(verb for verb in VERBS if not verb.startswith("-"))
     raise BadRequest(
-        f"{verb} is no verb of lotto: choose from {', '.join(allowed)}{near(verb, allowed) or '; overrides are written name=value.'}"
+        f"{verb} is no verb of lotto: choose from {', '.join(allowed)}; overrides are written name=value{near(verb, allowed) or '.'}"
     )
 
 

@@ -146,11 +146,11 @@ def test_refusals(overrides: list[str], fragment: str) -> None:
     ],
 )
 def test_an_option_that_nothing_takes_is_refused_before_training(override: str, sentence: str) -> None:
-    from lotto.experiment import _check_functions
+    from lotto.checks import check_spec
 
-    _check_functions(read_spec(composed([])))
+    check_spec(read_spec(composed([])))
     with pytest.raises(BadRequest) as refusal:
-        _check_functions(read_spec(composed([override])))
+        check_spec(read_spec(composed([override])))
     assert sentence in str(refusal.value)
 
 
