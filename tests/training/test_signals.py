@@ -14,7 +14,7 @@ import lotto.training.fit as fit_module
 import lotto.training.train as train_module
 from lotto.errors import TERMINATED
 from lotto.training.signals import Requests
-from tests.training.lab import Lab, untimed
+from tests.training.lab import Lab
 
 pytestmark = pytest.mark.usefixtures("without_figures")
 
@@ -73,16 +73,19 @@ def _raised(monkeypatch: pytest.MonkeyPatch, numbers: list[int], step: int = 40,
 
 
 def _same(lab: Lab, other: Lab) -> None:
-    assert untimed(lab.run().table).drop(columns="cached").equals(untimed(other.run().table).drop(columns="cached"))
     for entry in lab.plan.entries:
         key = entry.trained.key
-        assert lab.store.metrics(key) == other.store.metrics(key)
+        results = [{**each.store.record(key)["result"], "wall_seconds": 0} for each in (lab, other)]
+        assert results[0] == results[1] and lab.store.metrics(key) == other.store.metrics(key)
         for name, tensor in lab.store.tensors(key).items():
             assert torch.equal(tensor, other.store.tensors(key)[name]), name
 
 
-@pytest.mark.parametrize("step", [20, 44, 29], ids=["inside a chunk", "at its end", "before an evaluation"])
-@pytest.mark.parametrize("number", [signal.SIGUSR2, signal.SIGUSR1], ids=["USR2", "USR1"])
+@pytest.mark.parametrize(
+    ("number", "step"),
+    [(signal.SIGUSR2, 20), (signal.SIGUSR2, 44), (signal.SIGUSR1, 28)],
+    ids=["inside a chunk", "at its end", "one step before its end"],
+)
 def test_a_preempted_training_goes_on_from_the_step_it_was_at(
     quiet: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, step: int
 ) -> None:
