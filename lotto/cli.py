@@ -14,6 +14,7 @@ from lotto.running.devices import follows, refuse_in_sweep
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from lotto.spec import Spec
     from lotto.store import Store
 
 HELP = """\
@@ -117,6 +118,7 @@ def run_verb(arguments: Sequence[str]) -> int:
     from lotto.launchers.foreign import lost
     from lotto.launchers.job import Job
     from lotto.launchers.register import register_launchers
+    from lotto.waypoints import keep_waypoints
 
     follow_driver()
     register_resolvers()
@@ -125,7 +127,9 @@ def run_verb(arguments: Sequence[str]) -> int:
     if follows():
         overrides.append("hydra.output_subdir=null")  # the first process keeps Hydra's notes
     if set(flags) <= _SWEEP:
-        _check_points(overrides, config_dir, sweeps=bool(flags))
+        specs = _checked_points(overrides, config_dir, sweeps=bool(flags))
+        if flags and (name := keep_waypoints(specs)):
+            overrides.append(f"+waypoints={name}")
         # Hydra takes overrides before its flags or behind them, not both.
         arguments = [*flags, *(["--config-dir", config_dir] if config_dir else []), *overrides]
     sys.argv = [sys.argv[0], *arguments]
@@ -148,18 +152,19 @@ def run_verb(arguments: Sequence[str]) -> int:
 _SWEEP = {"-m", "--multirun"}
 
 
-def _check_points(overrides: list[str], config_dir: str | None, sweeps: bool) -> None:
+def _checked_points(overrides: list[str], config_dir: str | None, sweeps: bool) -> list[Spec]:
     """What Hydra would refuse in paragraphs is refused here in a sentence, before it makes a folder."""
     from lotto.compose import check_run_folder, composed, read_spec
     from lotto.launchers.register import runs_commands
 
     configs = [composed(point, config_dir) for point in (_points(overrides) if sweeps else [overrides])]
-    for config in configs:
-        spec = read_spec(config)
+    specs = [read_spec(config) for config in configs]
+    for config, spec in zip(configs, specs, strict=True):
         if sweeps and not runs_commands(config.hydra.launcher):
             refuse_in_sweep(spec.hardware.devices)
     for config in configs[:1]:
         check_run_folder(config, "sweep" if sweeps else "run")
+    return specs
 
 
 def _points(overrides: list[str]) -> Iterator[list[str]]:
@@ -198,7 +203,8 @@ def run_job(config: DictConfig) -> None:
     job = HydraConfig.get()
     if job.mode == RunMode.MULTIRUN:  # of a sweeper that chooses its points as it goes
         refuse_in_sweep(config.hardware.get("devices", 1))
-    outcome = run_composed(config, Path(job.runtime.output_dir), list(job.overrides.task), sys.stdout)
+    asked = [override for override in job.overrides.task if not override.startswith("+waypoints=")]
+    outcome = run_composed(config, Path(job.runtime.output_dir), asked, sys.stdout)
     if outcome.failed:
         raise StageFailed(f"{len(outcome.failed)} stage(s) failed, the others are done: {outcome.failed[0]}")
 

@@ -52,7 +52,7 @@ _EXTRAS = {
 }
 
 # What does not tell one run's folder from another's: where it runs, where it writes and who is told.
-_NOT_THE_RUN = ("hydra", "store", "hardware", "name", "logger")
+_NOT_THE_RUN = ("hydra", "store", "hardware", "name", "logger", "waypoints")
 
 
 _REQUIRED = (
@@ -136,12 +136,13 @@ def read_spec(config: DictConfig) -> Spec:
         hardware=HardwareSpec.read(plain["hardware"]),
         store=_text("store", plain["store"]),
         engine=plain["engine"],
+        waypoints=_waypoints(plain),
         loggers=_loggers(plain.get("logger") or {}),
-        request={name: value for name, value in plain.items() if name != "logger"},
+        request={name: value for name, value in plain.items() if name not in ("logger", "waypoints")},
     )
     nothing_left("prune", prune)
     nothing_left("method", method)
-    for name in plain.keys() - {*_REQUIRED, "controls", "experiment", "logger", "worker"}:
+    for name in plain.keys() - {*_REQUIRED, "controls", "experiment", "logger", "waypoints", "worker"}:
         raise BadRequest(f"{name}={plain[name]} is no setting of lotto{near(name, _REQUIRED) or '.'}")
     return spec
 
@@ -172,6 +173,15 @@ def _loggers(config: object) -> dict[str, Any]:
 
         make(loggers, Path())
     return loggers
+
+
+def _waypoints(plain: Mapping[str, Any]) -> Mapping[str, Sequence[int]]:
+    """What a multirun noted for its jobs."""
+    if "waypoints" not in plain:
+        return {}
+    from lotto.waypoints import read_waypoints
+
+    return read_waypoints(plain["store"], plain["waypoints"])
 
 
 def _missing(value: Any, path: str = "") -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -21,9 +21,10 @@ class Plan:
     @classmethod
     def of(cls, spec: Spec) -> Plan:
         """The plan of one experiment, all replicates."""
-        return cls.from_entries(
+        plan = cls.from_entries(
             entry for replicate in range(spec.replicates) for entry in spec.method(Recipe(spec, replicate))
         )
+        return plan.passing(spec.waypoints)
 
     @classmethod
     def from_entries(cls, entries: Iterable[Entry]) -> Plan:
@@ -37,6 +38,21 @@ class Plan:
     def union(cls, plans: Iterable[Plan]) -> Plan:
         """One plan for several experiments: what they share is made once."""
         return cls.from_entries(entry for plan in plans for entry in plan.entries)
+
+    def passing(self, waypoints: Mapping[str, Sequence[int]]) -> Plan:
+        """The same plan, whose trainings store themselves at further steps on their way.
+
+        Args:
+            waypoints: steps by trajectory.
+        """
+        stages: dict[str, Stage] = {}
+        for key, stage in self.stages.items():
+            for stop in waypoints.get(stage.trajectory, ()) if stage.kind == "train" else ():
+                if stage.fields["start"] < stop < stage.fields["stop"]:
+                    point = Stage("train", {**stage.fields, "stop": stop, "resumable": True}, stage.parents)
+                    stages[point.key] = point
+            stages.setdefault(key, stage)
+        return Plan(stages, self.entries)
 
     def prefix(self, stage: Stage) -> Stage | None:
         """The latest earlier point of a train stage's own training that this plan can go on from."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -205,6 +205,7 @@ class Spec:
     hardware: HardwareSpec
     store: str
     engine: str = "auto"
+    waypoints: Mapping[str, Sequence[int]] = dataclasses.field(default_factory=dict)
     loggers: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     request: Mapping[str, Any] = dataclasses.field(
         default_factory=dict, repr=False

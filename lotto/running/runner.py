@@ -57,9 +57,8 @@ class Runner:
         self.missing = dict(missing)
         self.failed: dict[str, str] = {}
         self.steps = 0  # trained by this process
-        self.published: Callable[[set[str]], None] = lambda keys: (
-            None
-        )  # told the keys of every fit, once they are stored
+        # Told the keys of every fit, once they are stored.
+        self.published: Callable[[set[str]], None] = lambda keys: None
         self._data_configs = data
         self._data: dict[str, Data] = {}
         self.ranks: Ranks | None = None  # the processes that train with this one, which do what it tells them
