@@ -99,15 +99,17 @@ class Stacked(Network):
         # Autocast decides at every operation anew, and random numbers are new at every step.
         if self._recordings is None or self._noise.draws or torch.is_autocast_enabled(x.device.type):
             return self._mapped(tensors, x, shared, self._compute)
-        names, training = list(tensors), self._template[0].training
+        # In one order: those of a checkpoint come in another, and a recorded pass tells its arguments apart by their place.
+        names, training = [*self._parameter_names, *self._buffer_names], self._template[0].training
+        values = [tensors[name] for name in names]
         key = (self.layout, self.replicates, tuple(x.shape), x.dtype, x.device, training, shared)
 
         def flat(*arguments: Tensor) -> Tensor:
             own = dict(zip(names, arguments, strict=False))
             return self._mapped(own, arguments[-1], shared, self._stand_in)
 
-        recorded = self._recordings.find(key, flat, [*tensors.values(), x])
-        return recorded(self._linears, *tensors.values(), x)
+        recorded = self._recordings.find(key, flat, [*values, x])
+        return recorded(self._linears, *values, x)
 
     def _compute(self, name: str, x: Tensor, weight: Tensor, bias: Tensor | None, shared: bool) -> Tensor:
         return self._linears[name](x, weight, bias, shared)

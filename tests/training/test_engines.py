@@ -350,3 +350,14 @@ def test_a_mask_of_ones_costs_no_multiplication() -> None:
     (member,) = members(NETWORKS["lenet"], 1)
     member.mask = Mask.ones({name: member.state[name] for name in member.state if name.endswith("weight")})
     assert Alone(NETWORKS["lenet"](), [member]).multipliers([member]) == {}
+
+
+def test_a_recorded_pass_tells_tensors_apart_by_name() -> None:
+    # Those of a checkpoint come in the order of their names.
+    taking_part = members(NETWORKS["lenet"], 2)
+    network = network_for(NETWORKS["lenet"]().double(), taking_part, (), "stacked", Recordings())
+    x = torch.randn(3, *IMAGE, dtype=torch.float64)
+    tensors = {name: tensor.detach().double() for name, tensor in network.tensors().items()}
+    backwards = dict(reversed(list(tensors.items())))
+    assert torch.equal(network.evaluate(backwards, x), network.evaluate(tensors, x))
+    assert torch.equal(network.evaluate(backwards, x), network.evaluate(dict(sorted(tensors.items())), x))
