@@ -23,6 +23,8 @@ from typing import Any
 
 BEAT_SECONDS = 5.0
 EXPIRY_SECONDS = 60.0
+# A heart of another machine that has stood still for so long is dead by any clock.
+GONE_SECONDS = 2 * 3600.0
 
 
 class Locks:
@@ -161,24 +163,36 @@ class Locks:
 def owners(root: Path) -> list[dict[str, Any]]:
     """What the processes at a store note of themselves, with ``age``: seconds since their last heartbeat by this machine's clock.
 
-    Those of this machine that are gone are left out.
+    Those that are gone are left out.
     """
     found = []
     for heart in sorted((root / "locks").glob("*.alive")):
         note = _read(heart)
-        if note is None or (note.get("machine") == machine() and _started(int(note["pid"])) != note.get("started")):
-            continue
-        with suppress(OSError):
-            found.append({**note, "age": max(0.0, time.time() - heart.stat().st_mtime)})
+        if note is not None and not _is_gone(heart, note):
+            found.append({**note, "age": max(0.0, _age(heart))})
     return found
 
 
 def remains(root: Path) -> Iterator[Path]:
-    """Files below a store's ``locks`` of processes of this machine that are gone."""
+    """Files below a store's ``locks`` of processes that are gone."""
     for path in sorted((root / "locks").glob("*")):
         owner = _read(path)
-        if owner and owner.get("machine") == machine() and _started(int(owner["pid"])) != owner.get("started"):
+        if owner and _is_gone(path.with_name(f"{owner.get('token')}.alive"), owner):
             yield path
+
+
+def _is_gone(heart: Path, owner: Mapping[str, Any]) -> bool:
+    if owner.get("machine") == machine():
+        return _started(int(owner["pid"])) != owner.get("started")
+    return _age(heart) > GONE_SECONDS
+
+
+def _age(path: Path) -> float:
+    """Seconds since it was written by this machine's clock; endless if it is not there."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except OSError:
+        return float("inf")
 
 
 @cache

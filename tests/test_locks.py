@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from lotto.locks import EXPIRY_SECONDS, Locks, machine, owners
+from lotto.locks import EXPIRY_SECONDS, GONE_SECONDS, Locks, machine, owners, remains
 
 PRELUDE = """
 import sys, time
@@ -61,12 +61,13 @@ class Elsewhere:
 
     def __init__(self, root: Path, key: str) -> None:
         self.beats = 0
+        self.note = {"pid": 1, "machine": "elsewhere", "token": f"{key}-token"}
         self.heart = root / "locks" / f"{key}-token.alive"
         dead_lock(root, key, machine="elsewhere", token=f"{key}-token")
 
     def beat(self) -> None:
         self.beats += 1
-        self.heart.write_text(json.dumps({"pid": 1, "beats": self.beats}))
+        self.heart.write_text(json.dumps({**self.note, "beats": self.beats}))
         os.utime(self.heart, (time.time() + 3600, time.time() + 3600))
 
 
@@ -146,6 +147,16 @@ def test_a_heart_beats_and_tells_what_is_done(tmp_path: Path, monkeypatch: pytes
                 seen.add(owner["beats"])
         assert len(seen) == 3 and owner["pid"] == os.getpid() and owner["age"] < 5
     assert owners(tmp_path) == [] and not list((tmp_path / "locks").iterdir())
+
+
+def test_who_has_been_silent_elsewhere_for_hours_is_gone(tmp_path: Path) -> None:
+    elsewhere = Elsewhere(tmp_path, "a")
+    elsewhere.beat()  # an hour fast
+    assert len(owners(tmp_path)) == 1 and list(remains(tmp_path)) == []
+    hours_ago = time.time() - GONE_SECONDS - 60
+    os.utime(elsewhere.heart, (hours_ago, hours_ago))
+    assert owners(tmp_path) == []
+    assert [path.name for path in remains(tmp_path)] == ["a-token.alive", "a.lock"]
 
 
 def test_a_full_disk_stops_no_heart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
