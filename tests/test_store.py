@@ -17,7 +17,7 @@ import torch
 from safetensors import SafetensorError
 
 from lotto.errors import BadRequest, StageFailed
-from lotto.store import METRICS, RECORD, TENSORS, Store
+from lotto.store import FORMAT, METRICS, RECORD, TENSORS, Store
 
 KEY = "ab" + "0" * 38
 RECORDED = {"kind": "train", "version": 1, "result": {"test_accuracy": 0.1 + 0.2}}
@@ -194,7 +194,19 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadRequest):
         Store(tmp_path / "file").check_writable()
     Store(tmp_path / "new" / "store").check_writable()
-    assert files_below(tmp_path) == ["file"]
+    assert files_below(tmp_path) == ["file", "new/store/store.json"]
+
+
+def test_a_store_of_a_newer_lotto_is_left_alone(tmp_path: Path) -> None:
+    Store(tmp_path).check_writable()
+    note = tmp_path / "store.json"
+    assert json.loads(note.read_text()) == {"format": FORMAT}
+    note.write_text(json.dumps({"format": FORMAT + 1}))
+    with pytest.raises(BadRequest, match=r"^store=.* is of a newer lotto \(format 2, here 1\): name another store"):
+        Store(tmp_path).check_writable()
+    note.write_text("{")  # cut short: written anew
+    Store(tmp_path).check_writable()
+    assert json.loads(note.read_text()) == {"format": FORMAT}
 
 
 def test_unfinished_work_is_replaced_whole_and_discarded(store: Store) -> None:

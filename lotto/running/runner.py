@@ -207,7 +207,8 @@ class Runner:
         )
         for stage in stages:
             self.missing.pop(stage.key, None)
-            self._note_failure(stage, sentence.splitlines()[0], traceback.format_exc())
+            if not self.store.has(stage.key):  # of a stack some may have been published before it failed
+                self._note_failure(stage, sentence.splitlines()[0], traceback.format_exc())
 
     def _note_failure(self, stage: Stage, sentence: str, trace: str) -> None:
         path = self._failure(stage)

@@ -178,8 +178,8 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capture
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("-m", "hardware=ddp", "hardware.devices=2", "seed=0,1"), "is for a single run: in a multirun"),
-        (("-m", "hardware.devices=1,2"), "is for a single run: in a multirun"),
+        (("-m", "hardware=ddp", "hardware.devices=2", "seed=0,1"), "is refused in this multirun"),
+        (("-m", "hardware.devices=1,2"), "is refused in this multirun"),
         (("hardware=ddp", "hardware.accelerator=cpu"), "hardware.devices=auto finds no GPU here"),
         (("hardware.devices=0",), "hardware.devices=0 is not a whole number of 1 or more."),
         (("hardware.devices=2", "engine=stacked"), "engine=stacked is impossible where several hardware.devices"),
