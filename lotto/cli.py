@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lotto.errors import TERMINATED, BadRequest, LottoError, StageFailed
-from lotto.running.devices import follows, refuse_in_sweep
+from lotto.arguments import MULTIRUN, is_overriding, split
+from lotto.errors import TERMINATED, BadRequest, LottoError
+from lotto.running.devices import follows
 
 if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
-    from lotto.spec import Spec
     from lotto.store import Store
 
 HELP = """\
@@ -56,8 +54,8 @@ def main() -> None:
     # A user's own classes (model._target_=my_package.Net) are looked for where the command is given.
     sys.path.insert(0, str(Path.cwd()))
     arguments = sys.argv[1:]
-    verb = arguments[0] if arguments and not _is_hydras(arguments[0]) else "run"
-    rest = arguments[1:] if arguments and not _is_hydras(arguments[0]) else arguments
+    verb = arguments[0] if arguments and not is_overriding(arguments[0]) else "run"
+    rest = arguments[1:] if arguments and not is_overriding(arguments[0]) else arguments
     if verb != "ticket" and _HELP.intersection(rest):
         verb = "help"
     follower = follows()
@@ -91,10 +89,6 @@ def _drop_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _is_hydras(argument: str) -> bool:
-    return "=" in argument or argument.startswith(("-", "+", "~"))
-
-
 def _unknown(verb: str) -> int:
     from lotto.spec import near
 
@@ -109,104 +103,11 @@ def _help(arguments: Sequence[str]) -> int:
     return 0
 
 
-def run_verb(arguments: Sequence[str]) -> int:
-    """``lotto run`` with these words, in this process; returns the exit status."""
-    import hydra
+def _run(arguments: Sequence[str]) -> int:
+    from lotto.hydra_runs import run_hydra
 
-    from lotto.compose import CONF, register_resolvers
-    from lotto.launchers.driver import follow_driver
-    from lotto.launchers.foreign import lost
-    from lotto.launchers.job import Job
-    from lotto.launchers.register import register_launchers
-    from lotto.waypoints import keep_waypoints
-
-    follow_driver()
-    register_resolvers()
-    register_launchers()
-    overrides, config_dir, flags = _split(arguments)
-    if follows():
-        overrides.append("hydra.output_subdir=null")  # the first process keeps Hydra's notes
-    if set(flags) <= _SWEEP:
-        specs = _checked_points(overrides, config_dir, sweeps=bool(flags))
-        if flags and (name := keep_waypoints(specs)):
-            overrides.append(f"+waypoints={name}")
-        # Hydra takes overrides before its flags or behind them, not both.
-        arguments = [*flags, *(["--config-dir", config_dir] if config_dir else []), *overrides]
-    sys.argv = [sys.argv[0], *arguments]
     _complete_without_verb()
-    # Errors come to main, which answers them in a sentence.
-    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
-    sweeps = bool(_SWEEP.intersection(flags))
-    job = Job(run_job, sweeps)
-    try:
-        hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(job)()
-    except Exception as reason:
-        if sentence := lost(reason):
-            raise sentence from None
-        raise
-    if job.failures and not sweeps:
-        raise job.failures[0]
-    return max((getattr(reason, "exit_status", 1) for reason in job.failures), default=0)
-
-
-_SWEEP = {"-m", "--multirun"}
-
-
-def _checked_points(overrides: list[str], config_dir: str | None, sweeps: bool) -> list[Spec]:
-    """What Hydra would refuse in paragraphs is refused here in a sentence, before it makes a folder."""
-    from lotto.compose import check_run_folder, composed, read_spec
-    from lotto.launchers.register import runs_commands
-
-    configs = [composed(point, config_dir) for point in (_points(overrides) if sweeps else [overrides])]
-    specs = [read_spec(config) for config in configs]
-    for config, spec in zip(configs, specs, strict=True):
-        if sweeps and not runs_commands(config.hydra.launcher):
-            refuse_in_sweep(spec.hardware.devices)
-    for config in configs[:1]:
-        check_run_folder(config, "sweep" if sweeps else "run")
-    return specs
-
-
-def _points(overrides: list[str]) -> Iterator[list[str]]:
-    """The points of a sweep, which are known beforehand unless a sweeper of another kind chooses them as it goes."""
-    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import OverrideParseException
-
-    if any(override.startswith("hydra/sweeper=") for override in overrides):
-        return
-    try:
-        parsed = OverridesParser.create().parse_overrides(overrides)
-    except OverrideParseException:
-        yield overrides  # composing will say what cannot be read
-        return
-    for batch in BasicSweeper.split_arguments(parsed, None):
-        yield from (list(point) for point in batch)
-
-
-def run_job(config: DictConfig) -> None:
-    """One job of Hydra's.
-
-    Raises:
-        LottoError: it is wrong, or a stage of it failed.
-    """
-    from hydra.core.hydra_config import HydraConfig
-    from hydra.types import RunMode
-
-    from lotto.api import run_composed
-
-    if "worker" in config:  # of a sweep that several processes share
-        from lotto.sweep.workers import work
-
-        work(Path(config.worker.request))
-        return
-    job = HydraConfig.get()
-    if job.mode == RunMode.MULTIRUN:  # of a sweeper that chooses its points as it goes
-        refuse_in_sweep(config.hardware.get("devices", 1))
-    asked = [override for override in job.overrides.task if not override.startswith("+waypoints=")]
-    outcome = run_composed(config, Path(job.runtime.output_dir), asked, sys.stdout)
-    if outcome.failed:
-        raise StageFailed(f"{len(outcome.failed)} stage(s) failed, the others are done: {outcome.failed[0]}")
+    return run_hydra(arguments)
 
 
 def _plan(arguments: Sequence[str]) -> int:
@@ -216,12 +117,14 @@ def _plan(arguments: Sequence[str]) -> int:
     from lotto.plan import Plan
     from lotto.store import Store
 
-    overrides, config_dir, flags = _split(arguments)
+    overrides, config_dir, flags = split(arguments)
     for flag in flags:
-        if flag not in {"--no-estimate", *_SWEEP}:
+        if flag not in {"--no-estimate", *MULTIRUN}:
             raise BadRequest(f"lotto plan does not take {flag}: only -m, --no-estimate, --config-dir and overrides.")
-    if _SWEEP.intersection(flags):
-        return _plan_points(overrides, config_dir, "--no-estimate" not in flags)
+    if MULTIRUN.intersection(flags):
+        from lotto.hydra_runs import plan_points
+
+        return plan_points(overrides, config_dir, "--no-estimate" not in flags)
     spec = read_spec(composed(overrides, config_dir))
     plan, store = Plan.of(spec), Store(spec.store)
     print(f"{spec.name}: {spec.method_name} by {spec.criterion_name}, store {spec.store}")
@@ -234,34 +137,14 @@ def _plan(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _plan_points(overrides: list[str], config_dir: str | None, estimates: bool) -> int:
-    """The plan of a multirun: its points together."""
-    from lotto.launchers.register import register_launchers
-    from lotto.sweep.definition import Point, Shown, Sweep
-    from lotto.sweep.planned import PlannedSweep
-    from lotto.sweep.verb import print_plan
-
-    register_launchers()
-    made = list(_points(overrides))
-    if not made:
-        raise BadRequest("lotto plan -m cannot know the points of a hydra/sweeper that chooses them as it goes.")
-    common = set(made[0]).intersection(*made)
-    points = [
-        Point(dict(override.split("=", 1) for override in point if override not in common), tuple(point))
-        for point in made
-    ]
-    sweep = Sweep("-m", Path(), " ".join(overrides), (), {}, (), Shown("density", ()))
-    return print_plan(PlannedSweep.of_points(sweep, points, config_dir=config_dir), estimates, sys.stdout)
-
-
 def _sweep(arguments: Sequence[str]) -> int:
     from lotto.launchers.register import register_launchers
     from lotto.sweep.verb import sweep
 
     register_launchers()
-    words, config_dir, flags = _split(arguments)
-    overrides = [word for word in words if _is_hydras(word)]
-    return sweep([word for word in words if not _is_hydras(word)], overrides, flags, config_dir, sys.stdout)
+    words, config_dir, flags = split(arguments)
+    overrides = [word for word in words if is_overriding(word)]
+    return sweep([word for word in words if not is_overriding(word)], overrides, flags, config_dir, sys.stdout)
 
 
 def _status(arguments: Sequence[str]) -> int:
@@ -333,7 +216,7 @@ def _ticket(arguments: Sequence[str]) -> int:
 def _list(arguments: Sequence[str]) -> int:
     from lotto.listing import listing
 
-    groups, config_dir, flags = _split(arguments)
+    groups, config_dir, flags = split(arguments)
     if flags:
         raise BadRequest(f"lotto list does not take {flags[0]}: only --config-dir and groups.")
     print(listing(groups, config_dir), end="")
@@ -343,7 +226,7 @@ def _list(arguments: Sequence[str]) -> int:
 def _bench(arguments: Sequence[str]) -> int:
     from lotto.bench.request import BenchRequest
 
-    overrides, config_dir, flags = _split(arguments)
+    overrides, config_dir, flags = split(arguments)
     if config_dir or flags:
         raise BadRequest(f"lotto bench does not take {flags[0] if flags else '--config-dir'}: only overrides.")
     request = BenchRequest.read(overrides)  # may refuse it before PyTorch is loaded
@@ -351,26 +234,6 @@ def _bench(arguments: Sequence[str]) -> int:
 
     bench(request, sys.stdout, sys.stderr)
     return 0
-
-
-def _split(arguments: Sequence[str]) -> tuple[list[str], str | None, list[str]]:
-    """Overrides, the value of ``--config-dir``, and Hydra's other flags."""
-    overrides: list[str] = []
-    flags: list[str] = []
-    config_dir = None
-    rest = list(arguments)
-    while rest:
-        argument = rest.pop(0)
-        name, _, value = argument.partition("=")
-        if name in ("--config-dir", "-cd"):
-            config_dir = value or (rest.pop(0) if rest else "")
-            if not Path(config_dir).is_dir():
-                raise BadRequest(f"--config-dir={config_dir} is not a folder.")
-        elif argument.startswith("-"):
-            flags.append(argument)
-        else:
-            overrides.append(argument)
-    return overrides, config_dir, flags
 
 
 def _complete_without_verb() -> None:
@@ -383,7 +246,7 @@ def _complete_without_verb() -> None:
 _HELP = {"-h", "--help"}
 
 VERBS: dict[str, Callable[[Sequence[str]], int]] = {
-    "run": run_verb,
+    "run": _run,
     "plan": _plan,
     "sweep": _sweep,
     "report": _report,

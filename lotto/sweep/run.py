@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lotto.checks import check_hardware, check_spec, tidy
-from lotto.mirrors.mirror import Files
-from lotto.mirrors.opening import open_mirrors
 from lotto.references import refer
 from lotto.results import results_table
 from lotto.run_note import begin_note, finish_note
 from lotto.running.progress import Progress
 from lotto.stage import Stage
 from lotto.store import Store
+from lotto.sweep.mirrored import mirrored
 from lotto.sweep.planned import PlannedSweep
 from lotto.sweep.tell import told
 
@@ -56,27 +54,13 @@ def run_sweep(planned: PlannedSweep, progress: Progress) -> SweepOutcome:
     plan = planned.plan
     cached = begin_sweep(planned, store)
     missing = plan.missing(store.verify)
-    with ExitStack() as mirrored:
-        mirrors = [
-            open_mirrors(
-                point.spec.loggers, point.spec, point.plan, store, planned.folder / "points" / point.name, progress.note
-            )
-            for point in planned.points
-        ]
-        for mirror in mirrors:
-            mirrored.enter_context(mirror.following())
-
-        def published(keys: set[str]) -> None:
-            for mirror in mirrors:
-                mirror.published(keys)
-
+    with mirrored(planned, store, progress.note) as mirrors:
         with told(planned, store, progress.note):
-            failed, steps = train_sweep(planned, missing, store, progress, published) if missing else ({}, 0)
+            failed, steps = train_sweep(planned, missing, store, progress, mirrors.published) if missing else ({}, 0)
         tidy(plan, store)
         table = sweep_table(planned, store, cached)
         written = report_sweep(planned, table, store) if len(table) else None
-        for mirror in mirrors:
-            mirror.finish(Files(written.figures if written else (), ()))
+        mirrors.figures = written.figures if written else ()
     finish_note(planned.folder, cached)
     return SweepOutcome(table, written, tuple(failed.values()), steps, time.monotonic() - started)
 

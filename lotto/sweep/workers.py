@@ -14,6 +14,7 @@ from lotto.run_note import finish_note
 from lotto.running.progress import make_progress
 from lotto.store import Store
 from lotto.sweep.definition import Sweep
+from lotto.sweep.mirrored import mirrored
 from lotto.sweep.planned import PlannedSweep
 from lotto.sweep.run import SweepOutcome, begin_sweep, report_sweep, sweep_table, train_sweep
 from lotto.sweep.tell import failed_stages, told
@@ -40,7 +41,7 @@ def workers_of(planned: PlannedSweep, flags: Sequence[str]) -> int | None:
 
 def run_with_workers(planned: PlannedSweep, workers: int, config_dir: str | None, stream: IO[str]) -> SweepOutcome:
     """Have ``workers`` processes run what is missing, then report."""
-    from lotto.cli import run_verb
+    from lotto.hydra_runs import run_hydra
 
     started = time.monotonic()
     store = Store(planned.spec.store)
@@ -49,12 +50,18 @@ def run_with_workers(planned: PlannedSweep, workers: int, config_dir: str | None
     request = planned.folder / "request.json"
     asked = {"sweep": str(planned.sweep.path), "overrides": list(planned.request), "config_dir": config_dir}
     write_aside(request, json.dumps(asked).encode())
-    if before:
-        with told(planned, store, lambda line: print(line, file=stream, flush=True)):
-            run_verb(_worker_arguments(planned, workers, config_dir, request))
-    missing = planned.plan.missing(store.has)
-    table = sweep_table(planned, store, cached)
-    written = report_sweep(planned, table, store) if len(table) else None
+
+    def say(line: str) -> None:
+        print(line, file=stream, flush=True)
+
+    with mirrored(planned, store, say) as mirrors:  # by this process: the workers share every point
+        if before:
+            with told(planned, store, say):
+                run_hydra(_worker_arguments(planned, workers, config_dir, request))
+        missing = planned.plan.missing(store.has)
+        table = sweep_table(planned, store, cached)
+        written = report_sweep(planned, table, store) if len(table) else None
+        mirrors.figures = written.figures if written else ()
     finish_note(planned.folder, cached)
     failed = failed_stages(planned.plan.stages, store)
     if missing and not failed:

@@ -86,7 +86,7 @@ def test_a_line_counts_a_shared_network_once(alone: PlannedSweep) -> None:
 
 
 def test_several_workers_come_to_the_same_table(alone: PlannedSweep, tmp_path: Path) -> None:
-    made = planned(tmp_path, "two")
+    made = planned(tmp_path, "two", "logger=[csv]")
     finished = command(tmp_path, made, "--workers=2")
     assert finished.wait(180) == 0, finished.communicate()
     table = read_csv(made.folder / "results.csv")
@@ -94,6 +94,8 @@ def test_several_workers_come_to_the_same_table(alone: PlannedSweep, tmp_path: P
     said = finished.communicate()[0]
     assert f"{made.steps_together:,} training steps run in" in said
     assert (made.folder / "workers" / "1" / "output.log").is_file()
+    for point in made.points:  # the loggers are the sweep's, whoever trains
+        assert list((made.folder / "points" / point.name).rglob("*.csv"))
 
 
 def test_killed_processes_lose_nothing(alone: PlannedSweep, tmp_path: Path) -> None:
