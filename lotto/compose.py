@@ -25,6 +25,7 @@ from omegaconf.errors import OmegaConfBaseException
 from lotto.data.facts import facts
 from lotto.errors import BadRequest
 from lotto.pruning.allocate import Rule
+from lotto.schedule import Schedule
 from lotto.spec import (
     ControlSpec,
     HardwareSpec,
@@ -125,7 +126,7 @@ def read_spec(config: DictConfig) -> Spec:
         criterion_name=_text("prune.name", prune.pop("name")),
         criterion=section("prune.criterion", prune.pop("criterion"), ("_target_",)),
         rule=_rule(prune.pop("allocation"), prune.pop("rate"), prune.pop("exclude")),
-        schedule=_made("schedule", plain["schedule"]),
+        schedule=_schedule(plain["schedule"]),
         rewind=RewindSpec.read(plain["rewind"], train),
         controls=tuple(
             ControlSpec.read(name, control)
@@ -200,6 +201,13 @@ def _made(section: str, config: Mapping[str, Any]) -> Any:
         if isinstance(cause, BadRequest):
             raise cause from None
         raise BadRequest(f"{section} cannot be made: {cause or str(reason).splitlines()[0]}") from None
+
+
+def _schedule(config: Any) -> Schedule:
+    made = _made("schedule", config)
+    if not isinstance(made, Schedule):
+        raise BadRequest(f"schedule={config} is no schedule: choose one of lotto list schedule.")
+    return made
 
 
 def _integer(name: str, value: object) -> int:

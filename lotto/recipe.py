@@ -88,7 +88,7 @@ class Recipe:
         """The rows of a level: the ticket and every sample of every control."""
         yield Entry("ticket", level, self.replicate, 0, ticket, trained)
         for control in self.spec.controls:
-            for sample in range(control.samples):
+            for sample in range(control.samples) if control.at(level) else ():
                 start = self._control(control, ticket, level, sample)
                 yield Entry(control.name, level, self.replicate, sample, start, self.train(start))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from lotto.errors import BadRequest
 
@@ -43,6 +43,7 @@ def from_fields(fields: dict[str, Any]) -> Target:
     return kinds[fields["target"]](**{name: value for name, value in fields.items() if name != "target"})
 
 
+@runtime_checkable
 class Schedule(Protocol):
     """What a method needs of a schedule."""
 

@@ -121,12 +121,14 @@ class ControlSpec:
         config: the function that makes it (``_target_``) and its options.
         samples: how many are drawn per ticket.
         needs_weights: whether it starts from the unpruned weights of the rewinding point.
+        levels: those at which it is made; None for all.
     """
 
     name: str
     config: Mapping[str, Any]
     samples: int
     needs_weights: bool
+    levels: tuple[int, ...] | None = None
 
     @classmethod
     def read(cls, name: str, config: Mapping[str, Any]) -> ControlSpec:
@@ -135,8 +137,13 @@ class ControlSpec:
             name=name,
             samples=_whole(f"controls.{name}.samples", config.pop("samples", 1), 1),
             needs_weights=flag(f"controls.{name}.needs_weights", config.pop("needs_weights")),
+            levels=levels_of(f"controls.{name}.levels", config.pop("levels", None)),
             config=config,
         )
+
+    def at(self, level: int) -> bool:
+        """Whether the tickets of ``level`` have this control."""
+        return self.levels is None or level in self.levels
 
 
 @dataclass(frozen=True)
@@ -221,6 +228,7 @@ class Spec:
                 "engine=auto."
             )
         for control in self.controls:
+            check_levels(f"controls.{control.name}.levels", control.levels, 1, self.schedule.levels)
             if control.needs_weights and self.rewind.to != "weights":
                 raise BadRequest(
                     f"controls=[{control.name}] starts from the weights of the rewinding point, which rewind.to={self.rewind.to} "
@@ -301,6 +309,20 @@ def list_of(name: str, value: object) -> list[Any]:
     if not isinstance(value, list | tuple):
         raise BadRequest(f"{name}={value} is not a list: write {name}=[…].")
     return list(value)
+
+
+def levels_of(name: str, value: object) -> tuple[int, ...] | None:
+    """Levels, or None for all of them."""
+    return None if value is None else tuple(_whole(name, level, 0) for level in list_of(name, value))
+
+
+def check_levels(name: str, levels: tuple[int, ...] | None, first: int, count: int) -> None:
+    """BadRequest for a level that there is not: it would quietly do nothing."""
+    for level in levels or ():
+        if not first <= level < count:
+            raise BadRequest(
+                f"{name} names level {level}, and schedule.levels={count} has {f'{first} to {count - 1}' if count > first else 'none'}."
+            )
 
 
 def section(name: str, config: object, required: tuple[str, ...]) -> dict[str, Any]:

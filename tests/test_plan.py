@@ -69,6 +69,8 @@ BASE = ("replicates=2", "schedule.levels=4", "controls=[reinit]")
         (("controls=[reinit,shuffle]",), {"control": 6, "train": 6}, 6 * T),
         # two more samples of the control that is there
         (("controls.reinit.samples=3",), {"control": 12, "train": 12}, 12 * T),
+        # the same of one level alone
+        (("controls.reinit.samples=3", "controls.reinit.levels=[2]"), {"control": 4, "train": 4}, 4 * T),
         # another method shares initialisation, dense network and the whole first level
         (("method=one_shot",), {"prune": 4, "rewind": 4, "control": 4, "train": 8}, 8 * T),
         # another seed shares nothing

@@ -73,6 +73,7 @@ def test_control(file: Path) -> None:
     settings = config[file.stem]
     assert isinstance(settings.pop("needs_weights"), bool)
     assert settings.pop("samples") >= 1
+    assert settings.pop("levels") is None
     function, options = target(settings)
     assert_documented(function, file)
 
