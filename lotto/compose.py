@@ -29,6 +29,7 @@ from lotto.schedule import Schedule
 from lotto.spec import (
     ControlSpec,
     HardwareSpec,
+    ProbeSpec,
     RewindSpec,
     Spec,
     TrainSpec,
@@ -134,6 +135,11 @@ def read_spec(config: DictConfig) -> Spec:
             # An experiment may set something of a control that the request then leaves out.
             if not (isinstance(control, Mapping) and "_target_" not in control)
         ),
+        probes=tuple(
+            ProbeSpec.read(name, probe)
+            for name, probe in section("probes", plain.get("probes") or {}, ()).items()
+            if not (isinstance(probe, Mapping) and "_target_" not in probe)
+        ),
         hardware=HardwareSpec.read(plain["hardware"]),
         store=_text("store", plain["store"]),
         engine=plain["engine"],
@@ -143,7 +149,7 @@ def read_spec(config: DictConfig) -> Spec:
     )
     nothing_left("prune", prune)
     nothing_left("method", method)
-    for name in plain.keys() - {*_REQUIRED, "controls", "experiment", "logger", "waypoints", "worker"}:
+    for name in plain.keys() - {*_REQUIRED, "controls", "probes", "experiment", "logger", "waypoints", "worker"}:
         raise BadRequest(f"{name}={plain[name]} is no setting of lotto{near(name, _REQUIRED) or '.'}")
     return spec
 

@@ -76,6 +76,7 @@ def run_experiment(spec: Spec, folder: Path, overrides: Sequence[str], progress:
         failed, steps = _run(spec, plan, missing, store, progress, mirrors.published) if missing or others else ({}, 0)
         tidy(plan, store)
         table = results_table(spec, plan, store, cached)
+        write_probes(spec, plan, store, folder)
         if len(table):
             tickets = _export(table, store, folder)
             seconds = time.monotonic() - started
@@ -95,6 +96,7 @@ def report_experiment(spec: Spec, folder: Path, overrides: Sequence[str]) -> Out
     table = results_table(spec, plan, store, noted(folder))
     if not len(table):
         raise BadRequest(f"store={spec.store} holds no result of the run in {folder}: run it first.")
+    write_probes(spec, plan, store, folder)
     tickets = _export(table, store, folder)
     return Outcome(table, _report(spec, table, tickets, folder, overrides, 0, plan, 0.0, True), tickets, (), 0, 0.0)
 
@@ -127,6 +129,17 @@ def _run(
     with joined(spec.hardware) as runner.ranks:
         runner.ranks.gather()
         return runner.run(), runner.steps
+
+
+def write_probes(spec: Spec, plan: Plan, store: Store, folder: Path) -> None:
+    """``probes.csv`` beside ``results.csv``, where there is something to write."""
+    if not plan.readings:
+        return
+    from lotto.probes.table import probes_table
+    from lotto.report.columns import write_rows
+
+    if len(table := probes_table(spec, plan, store)):
+        write_rows(table, folder / "probes.csv")
 
 
 def _follow(spec: Spec, started: float) -> Outcome:

@@ -6,38 +6,49 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from lotto.recipe import Entry, Recipe
+from lotto.probes.planning import readings
+from lotto.recipe import Entry, Reading, Recipe
 from lotto.spec import Spec
 from lotto.stage import Stage
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Stages by key, parents before children, and the rows that they fill."""
+    """Stages by key, parents before children, and the rows that they fill: of the results, and of the probes."""
 
     stages: dict[str, Stage] = field(default_factory=dict)
     entries: tuple[Entry, ...] = ()
+    readings: tuple[Reading, ...] = ()
 
     @classmethod
     def of(cls, spec: Spec) -> Plan:
         """The plan of one experiment, all replicates."""
-        plan = cls.from_entries(
-            entry for replicate in range(spec.replicates) for entry in spec.method(Recipe(spec, replicate))
-        )
+        recipes = [Recipe(spec, replicate) for replicate in range(spec.replicates)]
+        rows = [(recipe, tuple(spec.method(recipe))) for recipe in recipes]
+        plan = cls.from_rows((entry for _, entries in rows for entry in entries), readings(spec.probes, rows))
         return plan.passing(spec.waypoints)
 
     @classmethod
-    def from_entries(cls, entries: Iterable[Entry]) -> Plan:
-        entries = tuple(entries)
-        stages: dict[str, Stage] = {}
-        for entry in entries:
-            _add(entry.trained, stages)
-        return cls(stages, entries)
+    def from_rows(cls, entries: Iterable[Entry], readings: Iterable[Reading] = ()) -> Plan:
+        made = cls({}, tuple(entries), tuple(readings))
+        for stage in made.ends:
+            _add(stage, made.stages)
+        return made
 
     @classmethod
     def union(cls, plans: Iterable[Plan]) -> Plan:
         """One plan for several experiments: what they share is made once."""
-        return cls.from_entries(entry for plan in plans for entry in plan.entries)
+        plans = list(plans)
+        return cls.from_rows(
+            (entry for plan in plans for entry in plan.entries),
+            (reading for plan in plans for reading in plan.readings),
+        )
+
+    @property
+    def ends(self) -> Iterator[Stage]:
+        """The stages that rows are read from; all others are there for their sake."""
+        yield from (entry.trained for entry in self.entries)
+        yield from (reading.stage for reading in self.readings)
 
     def passing(self, waypoints: Mapping[str, Sequence[int]]) -> Plan:
         """The same plan, whose trainings store themselves at further steps on their way.
@@ -52,7 +63,7 @@ class Plan:
                     point = Stage("train", {**stage.fields, "stop": stop, "resumable": True}, stage.parents)
                     stages[point.key] = point
             stages.setdefault(key, stage)
-        return Plan(stages, self.entries)
+        return Plan(stages, self.entries, self.readings)
 
     def prefix(self, stage: Stage) -> Stage | None:
         """The latest earlier point of a train stage's own training that this plan can go on from."""
@@ -77,7 +88,7 @@ class Plan:
         A stage that only finished stages need is not run again.
         """
         wanted: set[str] = set()
-        pending = [entry.trained for entry in self.entries]
+        pending = list(self.ends)
         while pending:
             stage = pending.pop()
             if stage.key not in wanted and not has(stage.key):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ class Entry:
     Args:
         start: the artifact it is trained from: weights and, but for the dense network, a mask.
         trained: the train stage that ends at the last step.
+        ticket: the trained ticket of its level: itself, unless this is a control.
     """
 
     branch: str
@@ -27,6 +28,22 @@ class Entry:
     sample: int
     start: Stage
     trained: Stage
+    ticket: Stage
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What a probe reads of a ticket: rows of ``probes.csv``.
+
+    Args:
+        stage: the probe stage.
+        pair: the replicates it compares, as in ``0-1``; empty where it is about one.
+    """
+
+    probe: str
+    entry: Entry
+    stage: Stage
+    pair: str = ""
 
 
 class Recipe:
@@ -68,6 +85,23 @@ class Recipe:
         }
         return Stage("prune", fields, {"trained": trained, **({"mask": mask} if mask else {})})
 
+    def dense_point(self) -> Stage:
+        """The dense network's weights at the rewinding point, with the optimizer state that a ticket's training starts from."""
+        point = self.rewinding_point()
+        if self.spec.rewind.at == 0:
+            return point
+        return Stage("rewind", {"optimizer_state": self._optimizer_state(), "batch_norm": "follow"}, {"weights": point})
+
+    def dense_again(self) -> Stage:
+        """The dense network trained on from the rewinding point exactly as a ticket is: what a ticket's training is compared with."""
+        return self.train(self.dense_point())
+
+    def copy(self, start: Stage, noise: int) -> Stage:
+        """A ticket, or the dense network at the rewinding point, trained with other noise: data order, augmentation and dropout."""
+        return self._train(
+            start, start=self.spec.rewind.at, stop=self.spec.train.steps, hold=self._last_rate(), noise=noise
+        )
+
     def rewind(self, trained: Stage, mask: Stage) -> Stage:
         """The ticket: the mask and the weights that training goes on from."""
         rewind = self.spec.rewind
@@ -86,11 +120,20 @@ class Recipe:
 
     def entries(self, level: int, ticket: Stage, trained: Stage) -> Iterator[Entry]:
         """The rows of a level: the ticket and every sample of every control."""
-        yield Entry("ticket", level, self.replicate, 0, ticket, trained)
+        yield Entry("ticket", level, self.replicate, 0, ticket, trained, trained)
         for control in self.spec.controls:
             for sample in range(control.samples) if control.at(level) else ():
                 start = self._control(control, ticket, level, sample)
-                yield Entry(control.name, level, self.replicate, sample, start, self.train(start))
+                yield Entry(control.name, level, self.replicate, sample, start, self.train(start), trained)
+
+    def dense_entry(self, dense: Stage) -> Entry:
+        """The row of level 0."""
+        return Entry("ticket", 0, self.replicate, 0, self.init(), dense, dense)
+
+    def probe(self, fields: Mapping[str, Any], networks: Mapping[str, Stage], with_data: bool) -> Stage:
+        """A probe of ``networks``, by the role each plays in it."""
+        data = {"data": dict(self.spec.data.identity)} if with_data else {}
+        return Stage("probe", {**self._network(), **self._streams, **data, "probe": dict(fields)}, networks)
 
     def _control(self, control: ControlSpec, ticket: Stage, level: int, sample: int) -> Stage:
         fields = {**self._network(), **self._streams, "control": dict(control.config), "level": level, "sample": sample}
@@ -115,12 +158,21 @@ class Recipe:
         train = self.spec.train
         return factor(train.steps - 1, train.lr_schedule, train.warmup) if self.spec.rewind.to == "finetune" else None
 
-    def _train(self, parent: Stage, start: int, stop: int, resumable: bool = False, hold: float | None = None) -> Stage:
+    def _train(
+        self,
+        parent: Stage,
+        start: int,
+        stop: int,
+        resumable: bool = False,
+        hold: float | None = None,
+        noise: int = 0,
+    ) -> Stage:
         train = self.spec.train
         keeps_state = self.spec.rewind.optimizer == "follow" and self.spec.rewind.to != "weights"
         fields = {
             **self._network(),
             **self._streams,
+            "noise": noise,
             "data": dict(self.spec.data.identity),
             "start": start,
             "stop": stop,

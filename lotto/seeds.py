@@ -20,14 +20,20 @@ class Streams:
 
     Purposes in use: ``init``, ``order`` (epoch), ``augment`` (epoch), ``layers`` (dropout and the like, at a step), and one
     for each control.
+
+    Args:
+        noise: 0, or the number of a copy that is trained in another order: the noise u of stochastic gradient descent alone
+            (Frankle et al. 2020, Linear Mode Connectivity, Alg. 1). It changes every stream of a training and no initialisation.
     """
 
     seed: int
     replicate: int
+    noise: int = 0
 
     def number(self, purpose: str, *indices: int) -> int:
         """The stream's 63-bit seed: the head of SHA-256 over its name."""
-        name = "/".join(map(str, (self.seed, self.replicate, purpose, *indices)))
+        copy = (f"noise{self.noise}",) if self.noise else ()
+        name = "/".join(map(str, (self.seed, self.replicate, *copy, purpose, *indices)))
         return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1
 
     def generator(self, purpose: str, *indices: int) -> torch.Generator:

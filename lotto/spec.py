@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lotto.data.facts import Facts, steps_per_epoch
 from lotto.errors import BadRequest
@@ -14,6 +14,9 @@ from lotto.lengths import Length
 from lotto.pruning.allocate import Rule
 from lotto.schedule import Schedule
 from lotto.training.lr import SHAPES
+
+if TYPE_CHECKING:
+    from lotto.recipe import Entry
 
 
 @dataclass(frozen=True)
@@ -147,6 +150,52 @@ class ControlSpec:
 
 
 @dataclass(frozen=True)
+class ProbeSpec:
+    """A probe by name.
+
+    Args:
+        config: the function that reads (``_target_``) and its options: the probe's identity.
+        networks: the roles that it looks at (``lotto.probes.planning``).
+        copies: how often the network is trained again with other noise, for roles ``copy1``, ``copy2``, ….
+        across: whether it compares replicates: the roles are then those of two of them.
+        branches: those it looks at.
+        levels: those it looks at; None for all.
+    """
+
+    name: str
+    config: Mapping[str, Any]
+    networks: tuple[str, ...]
+    copies: int
+    across: bool
+    data: bool
+    branches: tuple[str, ...]
+    levels: tuple[int, ...] | None
+
+    @classmethod
+    def read(cls, name: str, config: Mapping[str, Any]) -> ProbeSpec:
+        from lotto.probes.planning import ROLES
+
+        own = f"probes.{name}"
+        config = section(own, config, ("_target_", "networks", "data", "branches"))
+        return cls(
+            name=name,
+            networks=tuple(
+                _choice(f"{own}.networks", role, ROLES) for role in list_of(f"{own}.networks", config.pop("networks"))
+            ),
+            copies=_whole(f"{own}.copies", config.pop("copies", 0), 0),
+            across=flag(f"{own}.across", config.pop("across", False)),
+            data=flag(f"{own}.data", config.pop("data")),
+            branches=tuple(str(branch) for branch in list_of(f"{own}.branches", config.pop("branches"))),
+            levels=levels_of(f"{own}.levels", config.pop("levels", None)),
+            config=config,
+        )
+
+    def reads(self, entry: Entry) -> bool:
+        """Whether it looks at this row."""
+        return entry.branch in self.branches and (self.levels is None or entry.level in self.levels)
+
+
+@dataclass(frozen=True)
 class HardwareSpec:
     """Where and how fast: of all this only ``precision`` changes a number beyond rounding.
 
@@ -209,6 +258,7 @@ class Spec:
     schedule: Schedule
     rewind: RewindSpec
     controls: tuple[ControlSpec, ...]
+    probes: tuple[ProbeSpec, ...]
     hardware: HardwareSpec
     store: str
     engine: str = "auto"
@@ -219,6 +269,11 @@ class Spec:
     )  # as composed, for those who show it beside the results
 
     def __post_init__(self) -> None:
+        for probe in self.probes:
+            check_levels(f"probes.{probe.name}.levels", probe.levels, 0, self.schedule.levels)
+            branches = ("ticket", *(control.name for control in self.controls))
+            for branch in probe.branches:
+                _choice(f"probes.{probe.name}.branches", branch, branches)
         if self.replicates < 1:
             raise BadRequest(f"replicates={self.replicates} trains nothing: 1 or more.")
         _choice("engine", self.engine, ENGINES)

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 # Raised when what a kind of stage computes changes, so that older artifacts are not taken for new ones.
-VERSIONS = {"init": 1, "train": 1, "prune": 1, "rewind": 1, "control": 1, "data": 1}
+VERSIONS = {"init": 1, "train": 1, "prune": 1, "rewind": 1, "control": 1, "data": 1, "probe": 1}
 
 # The value of a field that has no effect. A field at this value is left out of the key, so that a new field keeps old keys.
 NEUTRAL: dict[str, Any] = {
@@ -20,6 +20,7 @@ NEUTRAL: dict[str, Any] = {
     "hold": None,
     "label_smoothing": 0.0,
     "lr_schedule": {"name": "constant"},
+    "noise": 0,
     "optimizer_state": "fresh",
     "precision": "32",
     "resumable": False,
@@ -50,7 +51,7 @@ class Stage:
     """One step of an experiment: parents' artifacts in, one artifact out.
 
     Args:
-        kind: ``init``, ``train``, ``prune``, ``rewind`` or ``control``.
+        kind: ``init``, ``train``, ``prune``, ``rewind``, ``control`` or ``probe``.
         fields: everything that changes a number, as JSON values.
         parents: the stages whose artifacts it reads, by the role they play.
     """

@@ -53,7 +53,7 @@ def model_of(fields: Mapping[str, Any], number: int = 0) -> nn.Module:
 
 
 def streams_of(fields: Mapping[str, Any]) -> Streams:
-    return Streams(fields["seed"], fields["replicate"])
+    return Streams(fields["seed"], fields["replicate"], fields.get("noise", 0))
 
 
 def _init(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple[Tensors, dict[str, Any]]:
@@ -79,10 +79,14 @@ def _prune(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple[T
 
 
 def _rewind(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple[Tensors, dict[str, Any]]:
-    """The ticket: w = m * w_k, bit for bit, and what belongs to it."""
-    mask = mask_in(parents["mask"])
-    assert mask is not None
-    weights = mask.apply(under(parents["weights"], "weights/"))
+    """The ticket: w = m * w_k, bit for bit, and what belongs to it. Without a mask w_k of the dense network, to train copies from."""
+    mask = mask_in(parents.get("mask", {}))
+    weights = under(parents["weights"], "weights/")
+    if mask is None:
+        return {f"weights/{name}": tensor for name, tensor in weights.items()} | _followed(
+            fields, parents, Mask({})
+        ), {}
+    weights = mask.apply(weights)
     if fields["batch_norm"] == "keep" and "trained" in parents:
         trained = under(parents["trained"], "weights/")
         weights |= {name: trained[name] for name in weights if _is_statistic(name)}

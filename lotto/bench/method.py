@@ -11,4 +11,5 @@ def entries(recipe: Recipe) -> Iterator[Entry]:
     """Level 1 alone, pruned once from the weights that it starts from."""
     dense = recipe.init()
     ticket = recipe.rewind(dense, recipe.prune(dense, None, 1, since=0))
-    yield Entry("ticket", 1, recipe.replicate, 0, ticket, recipe.train(ticket))
+    trained = recipe.train(ticket)
+    yield Entry("ticket", 1, recipe.replicate, 0, ticket, trained, trained)

@@ -14,7 +14,7 @@ from lotto.recipe import Entry, Recipe
 def entries(recipe: Recipe) -> Iterator[Entry]:
     """Level 0 is the dense network; level L has been pruned L times."""
     trained, mask = recipe.dense(), None
-    yield Entry("ticket", 0, recipe.replicate, 0, recipe.init(), trained)
+    yield recipe.dense_entry(trained)
     for level in range(1, recipe.levels):
         mask = recipe.prune(trained, mask, level, since=level - 1)
         ticket = recipe.rewind(trained, mask)

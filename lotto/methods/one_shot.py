@@ -10,7 +10,7 @@ from lotto.recipe import Entry, Recipe
 def entries(recipe: Recipe) -> Iterator[Entry]:
     """Level 0 is the dense network; level L is pruned once, to the density of L rounds."""
     dense = recipe.dense()
-    yield Entry("ticket", 0, recipe.replicate, 0, recipe.init(), dense)
+    yield recipe.dense_entry(dense)
     for level in range(1, recipe.levels):
         mask = recipe.prune(dense, None, level, since=0)
         ticket = recipe.rewind(dense, mask)

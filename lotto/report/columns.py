@@ -67,11 +67,15 @@ def write_csv(table: pd.DataFrame, path: Path) -> Path:
     """
     if lacking := [name for name in COLUMNS if name not in table]:
         raise ValueError(f"the table of results lacks the columns {', '.join(lacking)}")
-    names = [*COLUMNS, *(name for name in table if name not in MEANING)]
+    return write_rows(table[[*COLUMNS, *(name for name in table if name not in MEANING)]], path)
+
+
+def write_rows(table: pd.DataFrame, path: Path) -> Path:
+    """Write any table to ``path``, its columns in their order, and return the path."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows(zip(*([cell(value) for value in table[name]] for name in names), strict=True))
+    writer.writerow(table.columns)
+    writer.writerows(zip(*([cell(value) for value in table[name]] for name in table), strict=True))
     return write_aside(path, text.getvalue().encode())
 
 

@@ -54,7 +54,7 @@ class Follower(Runner):
             train_stack(
                 stack,
                 self.store,
-                self._data_for(stack),
+                self._data_of(stack.stages[0]),
                 self.hardware,
                 "alone",
                 None,

@@ -10,12 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from lotto.data.base import ResidentData
 from lotto.data.build import build as build_data
 from lotto.data.interface import Data
 from lotto.errors import BadRequest, LottoError, RankLost, StoreUnwritable
 from lotto.locks import Locks
 from lotto.plan import Plan
+from lotto.probes.run import run_probe
 from lotto.running.companies import Companies
 from lotto.running.engines import Engines
 from lotto.running.orders import order
@@ -89,11 +92,13 @@ class Runner:
         try:
             with self._locks.beating():
                 while ready := self._ready():
-                    cheap = [stage for stage in ready if stage.kind != "train"]
+                    trainings = [stage for stage in ready if stage.kind == "train"]
+                    cheap = [stage for stage in ready if stage.kind not in ("train", "probe")]
                     for stage in cheap:
                         self._run_cheap(stage)
-                    if not cheap:
-                        self._train_some(ready)
+                    probed = [self._probe(stage) for stage in ready if stage.kind == "probe"]
+                    if not cheap and not any(probed):
+                        self._train_some(trainings)
         finally:
             self.progress.finish()
         return self.failed
@@ -115,6 +120,25 @@ class Runner:
             raise
         except Exception as reason:
             self._fail([stage], reason)
+
+    def _probe(self, stage: Stage) -> bool:
+        """Run a probe, unless another process is at it; returns whether it is done with."""
+        taken = self._locks.take({stage.key})
+        if not taken:
+            return False
+        try:
+            if not self.store.verify(stage.key):
+                data = self._data_of(stage) if "data" in stage.fields else None
+                rows = run_probe(stage, self.store, data, self._device)
+                self.store.publish(stage.key, {**stage.description, "result": {}, "versions": versions()}, {}, rows)
+            del self.missing[stage.key]
+        except (BadRequest, StoreUnwritable):
+            raise
+        except Exception as reason:
+            self._fail([stage], reason)
+        finally:
+            self._locks.release(taken)
+        return True
 
     def _train_some(self, ready: list[Stage]) -> None:
         """Train the first stack that no other process is at; wait a moment if there is none."""
@@ -138,7 +162,7 @@ class Runner:
             finally:
                 locks.release(taken)
         time.sleep(POLL_SECONDS)
-        for stage in ready:
+        for stage in self._ready():
             if self.store.has(stage.key):
                 del self.missing[stage.key]
 
@@ -154,7 +178,10 @@ class Runner:
     def _train(self, stack: Stack, wanted: set[str]) -> None:
         entries = [self._labels[stage.key] for stage in stack.stages if stage.key in self._labels]
         level = min((entry.level for entry in entries), default=0)
-        branch = ", ".join(dict.fromkeys(entry.branch for entry in entries)) or "rewinding point"
+        others = (
+            "copies with other noise" if any(stage.fields["noise"] for stage in stack.stages) else "rewinding point"
+        )
+        branch = ", ".join(dict.fromkeys(entry.branch for entry in entries)) or others
         steps = stack.recipe["stop"] - stack.first
         self.progress.stage(level=level, branch=branch, replicates=len(stack.stages), steps=steps)
         self._done = 0
@@ -171,7 +198,7 @@ class Runner:
             sentences, steps = train_stack(
                 stack,
                 self.store,
-                self._data_for(stack),
+                self._data_of(stack.stages[0]),
                 self.hardware,
                 self._engines.asked,
                 self._engines.engine(stack.stages[0]).recordings,
@@ -224,8 +251,12 @@ class Runner:
         """Where the sentence, the traceback and the configuration of a failed stage are kept, until it succeeds."""
         return self.store.root / "failed" / f"{stage.key}.json"
 
-    def _data_for(self, stack: Stack) -> Data:
-        identity = canonical(stack.recipe["data"])
+    @property
+    def _device(self) -> torch.device:
+        return torch.device(device_kind(self.hardware))
+
+    def _data_of(self, stage: Stage) -> Data:
+        identity = canonical(stage.fields["data"])
         if identity not in self._data:
             data = build_data(self._data_configs[identity])
             if isinstance(data, ResidentData):
@@ -237,8 +268,8 @@ class Runner:
     def load_data(self) -> None:
         """Read every data set that the missing stages need, so that what is wrong with one shows before anything is trained."""
         for stage in self.missing.values():
-            if stage.kind == "train":
-                self._data_for(Stack((stage,), (None,)))
+            if "data" in stage.fields:
+                self._data_of(stage)
 
     def _recorded_stacks(self) -> dict[str, tuple[str, ...]]:
         recorded: dict[str, tuple[str, ...]] = {}

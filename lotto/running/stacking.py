@@ -9,7 +9,7 @@ from lotto.stage import Stage, canonical
 from lotto.training.train import Stack
 
 # Members of a stack may differ in these: whose weights, and in whose order the data come.
-_OWN = ("seed", "replicate")
+_OWN = ("seed", "replicate", "noise")
 
 
 def stacks(

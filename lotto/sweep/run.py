@@ -59,6 +59,7 @@ def run_sweep(planned: PlannedSweep, progress: Progress) -> SweepOutcome:
             failed, steps = train_sweep(planned, missing, store, progress, mirrors.published) if missing else ({}, 0)
         tidy(plan, store)
         table = sweep_table(planned, store, cached)
+        write_sweep_probes(planned, store)
         written = report_sweep(planned, table, store) if len(table) else None
         mirrors.figures = written.figures if written else ()
     finish_note(planned.folder, cached)
@@ -84,6 +85,29 @@ def sweep_table(planned: PlannedSweep, store: Store, cached: Sequence[str]) -> p
             table[axis_column(axis)] = value
         tables.append(table)
     return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
+
+
+def sweep_probes(planned: PlannedSweep, store: Store) -> pd.DataFrame:
+    """The rows of ``probes.csv`` of every point, and behind them the point's value on every axis; empty where nothing is probed."""
+    import pandas as pd
+
+    from lotto.probes.table import probes_table
+
+    tables = []
+    for point in planned.points:
+        table = probes_table(point.spec, point.plan, store)
+        for axis, value in point.point.values.items():
+            table[axis_column(axis)] = value
+        tables.append(table)
+    return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
+
+
+def write_sweep_probes(planned: PlannedSweep, store: Store) -> None:
+    """``probes.csv`` in the sweep's folder, where there is something to write."""
+    from lotto.report.columns import write_rows
+
+    if planned.plan.readings and len(table := sweep_probes(planned, store)):
+        write_rows(table, planned.folder / "probes.csv")
 
 
 def axis_column(axis: str) -> str:

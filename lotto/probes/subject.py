@@ -1,0 +1,93 @@
+"""What a probe is given, and the form of what it gives back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lotto.data.interface import Data
+from lotto.errors import StageFailed
+from lotto.mask import Mask
+from lotto.seeds import Streams
+
+Tensors = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class State:
+    """One network: parameters and persistent buffers by name, on the subject's device, and its mask (None if dense)."""
+
+    weights: Tensors
+    mask: Mask | None
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a probe looks at.
+
+    Args:
+        networks: by the role that each plays, in the order of the roles.
+        module: makes the plain module, on the device and in evaluation mode; its own weights mean nothing.
+        streams: of the replicate, for what the probe draws.
+        device: where weights and batches are.
+    """
+
+    networks: Mapping[str, State]
+    module: Callable[[], nn.Module]
+    streams: Streams
+    device: torch.device
+    _data: Data | None = None
+
+    def batches(
+        self, split: str, examples: int | None = None, batch_size: int = 1000
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """The first ``examples`` (None for all) of ``train``, ``validation`` or ``test``, in order and without augmentation.
+
+        Yields:
+            x float32 ``[B, C, H, W]`` and y int64 ``[B]``, on the device.
+        """
+        left = self.size(split, examples)
+        for x, y in self.data.evaluation_batches(split, batch_size):
+            if left <= 0:
+                return
+            yield x[:left], y[:left]
+            left -= len(y)
+
+    def size(self, split: str, examples: int | None = None) -> int:
+        """How many examples ``batches`` comes to."""
+        whole = self.data.sizes[split]
+        return whole if examples is None else min(examples, whole)
+
+    @property
+    def data(self) -> Data:
+        if self._data is None:
+            raise StageFailed("This probe reads data: its configuration must say data: true.")
+        return self._data
+
+
+@dataclass
+class Numbers:
+    """What a probe found, a row each."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, measure: str, value: float, *, layer: str = "", pair: str = "", x: float | None = None) -> None:
+        """Note one number.
+
+        Args:
+            layer: the parameter it is about; empty for the whole network.
+            pair: the two networks it is about, if it is about two of several.
+            x: where on a curve it lies: a position between two networks, a confidence, ….
+        """
+        row: dict[str, Any] = {"measure": measure, "value": float(value) if math.isfinite(value) else None}
+        self.rows.append(
+            row
+            | ({"layer": layer} if layer else {})
+            | ({"pair": pair} if pair else {})
+            | ({} if x is None else {"x": x})
+        )
