@@ -10,6 +10,11 @@ from lotto.errors import BadRequest
 NO_SPREAD = "\N{EN DASH}"
 """Stands where a spread would, had there been more than one replicate."""
 
+MINUS = "\N{MINUS SIGN}"
+
+# Smaller p-values say more about the t distribution's tail than about a network.
+LEAST_P = 0.001
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -23,7 +28,15 @@ class Measure:
         """``value`` alone: a fraction in percent with two decimals, a step as a whole number, nothing as a dash."""
         if math.isnan(value):
             return NO_SPREAD
-        return f"{100 * value:.2f}" if self.is_fraction else f"{value:,.0f}"
+        return self.number(value) if self.is_fraction else f"{value:,.0f}"
+
+    def number(self, value: float) -> str:
+        """``value`` in the digits of ``text`` as any program reads them."""
+        return f"{100 * value:.2f}" if self.is_fraction else f"{value:.0f}"
+
+    def difference(self, value: float) -> str:
+        """A difference of two values, in percentage points for fractions, with a minus of its own width."""
+        return self.text(value).replace("-", MINUS)
 
     def mean_and_spread(self, mean: float, sd: float) -> str:
         """``mean ± sd``, where the spread of a single replicate is a dash."""
@@ -52,3 +65,10 @@ def weights_percent(density: float) -> str:
     if percent >= 99.95:
         return "100"
     return f"{percent:.1f}" if percent >= 1 else f"{percent:.2g}"
+
+
+def p_text(p: float) -> str:
+    """A p-value with three decimals; nothing as a dash."""
+    if math.isnan(p):
+        return NO_SPREAD
+    return f"<{LEAST_P}" if p < LEAST_P else f"{p:.3f}"

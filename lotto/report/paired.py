@@ -5,13 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
-CONFIDENCE = 0.95
-
-# Accuracies are counts over the size of a test set: what differs by less than this differs by rounding alone.
-ROUNDING_DECIMALS = 12
+from lotto.report.intervals import ROUNDING_DECIMALS, Floats, t_half_width
 
 
 @dataclass(frozen=True)
@@ -35,11 +32,17 @@ def paired_difference(first: pd.Series, second: pd.Series) -> Difference:
     Replicate r starts from the same weights and sees the same data in every branch, so the difference within a
     replicate varies less than either side does.
     """
-    differences = (first - second).dropna().round(ROUNDING_DECIMALS)
+    return of_differences(paired(first, second))
+
+
+def paired(first: pd.Series, second: pd.Series) -> Floats:
+    """``first - second`` of every replicate (the index) that both have."""
+    return (first - second).dropna().round(ROUNDING_DECIMALS).to_numpy(float)
+
+
+def of_differences(differences: Floats) -> Difference:
+    """The mean of the differences of replicates, with its interval."""
     n = len(differences)
-    mean = float(differences.mean())
-    if n < 2:
-        return Difference(n, mean, math.nan, math.nan)
-    # A t interval of our own: scipy.stats takes a second to import, and its interval is NaN for a scale of zero.
-    half = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * float(differences.std(ddof=1)) / math.sqrt(n)
+    mean = float(np.mean(differences)) if n else math.nan
+    half = float(t_half_width(np.std(differences, ddof=1), n)) if n > 1 else math.nan
     return Difference(n, mean, mean - half, mean + half)

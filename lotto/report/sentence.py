@@ -6,13 +6,11 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from lotto.report.measures import weights_percent
+from lotto.report.measures import MINUS, weights_percent
 
 if TYPE_CHECKING:
     from lotto.report.finding import Finding, LevelMean
     from lotto.report.paired import Difference
-
-MINUS = "\N{MINUS SIGN}"
 
 
 def sentence(finding: Finding) -> str:
@@ -22,7 +20,7 @@ def sentence(finding: Finding) -> str:
         return f"The {phrase} of the dense network is not known, so no ticket can be compared with it."
     if finding.subject is None:
         return f"Only the dense network was trained: {phrase} {_percent(dense)} (n = {dense.n})."
-    parts = [_answer(finding, dense, finding.subject)]
+    parts = [_answer(finding, dense, finding.subject), _interval(finding)]
     if finding.against_dense is not None:
         parts.append(f"Against the dense network it {_verb(finding.against_dense)}.")
     if finding.smallest is not None:
@@ -35,7 +33,7 @@ def _answer(finding: Finding, dense: LevelMean, subject: LevelMean) -> str:
     phrase = finding.measure.phrase
     numbers = f"{_percent(subject)} against {_percent(dense)}"
     if math.isnan(finding.dense_sd):
-        spread = "with one replicate there is no spread, and single accuracies are compared"
+        spread = "with one replicate there is no spread and no interval, and single accuracies are compared"
         rule = "is at least as accurate as"
     else:
         spread = f"one standard deviation is {_points(finding.dense_sd, 2)} points, n = {dense.n}"
@@ -46,6 +44,20 @@ def _answer(finding: Finding, dense: LevelMean, subject: LevelMean) -> str:
             f"{phrase} {numbers} ({spread})."
         )
     return f"The smallest ticket that {rule} the dense network keeps {_where(subject)}: {phrase} {numbers} ({spread})."
+
+
+def _interval(finding: Finding) -> str:
+    """How sure the smallest matching density is; one replicate cannot say, as the answer tells."""
+    interval = finding.interval
+    if interval is None or interval.n < 2:
+        return ""
+    without = interval.share_without
+    if finding.smallest is None:
+        return f"One does in {_share(1 - without)} of the bootstrap resamples (n = {interval.n})."
+    low, high = weights_percent(interval.low), weights_percent(interval.high)
+    none = f"; none matches in {_share(without)} of the resamples" if without else ""
+    end = "; no sparser one was trained" if interval.is_open else ""
+    return f"The 95% bootstrap interval of that density is {low}% to {high}% (n = {interval.n}{none}{end})."
 
 
 def _misses(misses: tuple[LevelMean, ...]) -> str:
@@ -107,6 +119,13 @@ def _points(fraction: float, decimals: int) -> str:
 
 def _percent(mean: LevelMean) -> str:
     return f"{100 * mean.accuracy:.2f}%"
+
+
+def _share(share: float) -> str:
+    """A share in whole percent, which is 0% or 100% only where it is none or all."""
+    if 0 < share < 0.005:
+        return "under 1%"
+    return "over 99%" if 0.995 < share < 1 else f"{100 * share:.0f}%"
 
 
 def _where(mean: LevelMean) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from lotto.report.branches import in_order
+from lotto.report.intervals import t_half_width
 from lotto.report.measures import MEASURES
 
 SHAPE = ["density", "weights_remaining", "weights_total"]
@@ -24,8 +25,9 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
 
     Columns: ``branch``, ``level``, ``n`` (replicates), ``runs`` (rows: more than n where a control is drawn several
     times), the means of ``density``, ``weights_remaining`` and ``weights_total``, and for each measure ``<measure>_n``
-    (replicates it is known for), ``_mean``, ``_sd``, ``_min`` and ``_max``. Replicates whose densities differ slightly
-    are averaged by level. A single replicate has no spread: its sd is NaN.
+    (replicates it is known for), ``_mean``, ``_sd``, ``_min``, ``_max`` and the ends ``_low`` and ``_high`` of the mean's
+    95% t interval. Replicates whose densities differ slightly are averaged by level. A single replicate has neither
+    spread nor interval: they are NaN.
     """
     groups = table.groupby(["branch", "level"])
     summary = groups[SHAPE].mean()
@@ -33,12 +35,16 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
     summary.insert(1, "runs", groups.size())
     for column in MEASURES:
         spread = by_replicate(table, column).groupby(["branch", "level"])
+        n, mean, sd = spread.count(), spread.mean(), spread.std(ddof=1)
+        half = t_half_width(sd, n)
         for suffix, values in {
-            "n": spread.count(),
-            "mean": spread.mean(),
-            "sd": spread.std(ddof=1),
+            "n": n,
+            "mean": mean,
+            "sd": sd,
             "min": spread.min(),
             "max": spread.max(),
+            "low": mean - half,
+            "high": mean + half,
         }.items():
             summary[f"{column}_{suffix}"] = values
     order = in_order(table["branch"])

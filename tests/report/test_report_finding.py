@@ -34,6 +34,7 @@ def test_the_smallest_matching_level_with_its_differences() -> None:
         "The smallest ticket that comes within one standard deviation of the dense network keeps "
         "25.0% of the weights (level 2): "
         "test accuracy at the end of training 98.10% against 98.20% (one standard deviation is 0.20 points, n = 3). "
+        "The 95% bootstrap interval of that density is 25.0% to 50.0% (n = 3). "
         "Against the dense network it does not differ reliably (−0.10 points, 95% interval −0.35 to 0.15, n = 3). "  # noqa: RUF001
         "Against the ticket at that level, reinit loses 1.90 points (95% interval 1.65 to 2.15, n = 3). "
         "Every control loses reliably, as it must beside a winning ticket."
@@ -91,7 +92,7 @@ def test_one_replicate_is_compared_as_it_is_and_says_so() -> None:
     assert finding.sentence == (
         "The smallest ticket that is at least as accurate as the dense network keeps 50.0% of the weights (level 1): "
         "test accuracy at the end of training 98.00% against 98.00% "
-        "(with one replicate there is no spread, and single accuracies are compared). "
+        "(with one replicate there is no spread and no interval, and single accuracies are compared). "
         "Against the dense network it is equal (n = 1, no interval). "
         "Against the ticket at that level, reinit loses 2.00 points (n = 1, no interval). "
         "A winning ticket must beat its controls: reinit is not shown to lose."
@@ -119,7 +120,27 @@ def test_nothing_matches() -> None:
         "No sparse ticket comes within one standard deviation of the dense network: the most accurate, "
         "25.0% of the weights (level 2), has test accuracy at the end of training 97.70% against 98.20% "
         "(one standard deviation is 0.20 points, n = 3). "
+        "One does in 0% of the bootstrap resamples (n = 3). "
         "Against the dense network it loses 0.50 points (95% interval 0.25 to 0.75, n = 3)."
+    )
+
+
+def test_where_none_matches_the_share_of_resamples_with_a_match_is_said() -> None:
+    # Only the draw of the second replicate alone, 1 of 27, has a ticket as good as dense.
+    finding = find(small({"ticket": [DENSE, [0.970, 0.982, 0.970]]}))
+
+    assert finding.level is None
+    assert "One does in 4% of the bootstrap resamples (n = 3)." in finding.sentence
+
+
+def test_where_resamples_go_without_a_match_the_interval_says_how_many() -> None:
+    # It fails in the draws of the first replicate with none of the third: (0, 0, 0), (0, 0, 1) and (0, 1, 1).
+    finding = find(small({"ticket": [DENSE, [0.976, 0.982, 0.986]]}))
+
+    assert finding.level == 1
+    assert (
+        "The 95% bootstrap interval of that density is 50.0% to 100% "
+        "(n = 3; none matches in 26% of the resamples; no sparser one was trained)." in finding.sentence
     )
 
 
