@@ -129,6 +129,7 @@ def _show(outcome: Outcome, stream: IO[str]) -> None:
         "results": [written.csv],
         "report": [written.markdown, written.html],
         "figures": [path for path in written.figures if path.suffix == ".png"],
+        "tables": sorted({path.parent for path in written.tables}),
         "ticket": outcome.tickets,
     }
     print(file=stream)

@@ -8,26 +8,37 @@ from pathlib import Path
 
 import pandas as pd
 
+from lotto.report.differences import differences_section
 from lotto.report.finding import Finding
+from lotto.report.level_tests import LevelTest
 from lotto.report.measures import EARLY_STOP_STEP, Measure
 from lotto.report.meta import ReportMeta
 from lotto.report.tables import MARKED, markdown_table, note
 
+PICTURES, VECTORS, DATA, LATEX = (".png",), (".svg", ".pdf"), (".csv",), (".tex",)
 
-def markdown_report(table: pd.DataFrame, meta: ReportMeta, finding: Finding, figures: Sequence[Path]) -> str:
-    """The report as Markdown; ``figures`` are the figure files, named relative to the report."""
-    vectors = [f"[{figure.name}]({figure.as_posix()})" for figure in figures if figure.suffix != ".png"]
+
+def markdown_report(
+    table: pd.DataFrame, meta: ReportMeta, finding: Finding, tests: Sequence[LevelTest], files: Sequence[Path]
+) -> str:
+    """The report as Markdown; ``tests`` are those of every measure, ``files`` the figures and tables beside the report."""
+
+    def links(suffixes: tuple[str, ...]) -> str:
+        return ", ".join(f"[{file.name}]({file.as_posix()})" for file in files if file.suffix in suffixes)
+
     sections = [
         f"# {literal(meta.experiment)}",
         literal(finding.sentence),
-        *(f"![{figure.stem.replace('_', ' ')}]({figure.as_posix()})" for figure in figures if figure.suffix == ".png"),
-        f"Figures as vectors: {', '.join(vectors)}.",
+        *(f"![{file.stem.replace('_', ' ')}]({file.as_posix()})" for file in files if file.suffix in PICTURES),
+        f"Figures as vectors: {links(VECTORS)}.",
         *_table(table, finding.measure, finding),
+        *differences_section(tests, finding),
     ]
     if table[EARLY_STOP_STEP.column].notna().any():
         sections += _table(table, EARLY_STOP_STEP, finding)
     sections += [
-        "Every row is in [results.csv](results.csv).",
+        f"Every row is in [results.csv](results.csv), and every mean, interval and test in {links(DATA)}. "
+        f"The tables for a paper, with booktabs and siunitx: {links(LATEX)}.",
         "## Provenance",
         "\n".join(f"- {label}: {literal(text)}" for label, text in meta.facts().items()),
     ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
@@ -21,6 +22,7 @@ TERMINAL_WIDTH = 100
 GAP = 3  # columns of padding beside each cell
 SHAPE = ("level", "density %", "weights")
 MARK = "*"
+UNBROKEN = "\N{NO-BREAK SPACE}"
 MARKED = "smallest density that matches the dense network"
 
 
@@ -103,20 +105,30 @@ def print_table(table: pd.DataFrame, finding: Finding, stream: IO[str], measure:
     if finding.level is not None:
         console.print(f"{MARK} {MARKED}", markup=False)
     console.print()
-    console.print(finding.sentence, markup=False)
+    console.print(_wrapped(finding.sentence, console.width), markup=False)
 
 
 def markdown_table(table: pd.DataFrame, measure: Measure, finding: Finding) -> str:
     """The table as Markdown, the finding's level in bold."""
     branches = in_order(table["branch"])
-    lines = [
-        _markdown_line([*SHAPE, *branches]),
-        _markdown_line(["---:"] * (3 + len(branches))),
+    rows = [
+        ([row.level, row.density, row.weights, *(row.cells.get(branch, "") for branch in branches)], row.is_finding)
+        for row in level_rows(table, measure, finding)
     ]
-    for row in level_rows(table, measure, finding):
-        texts = [row.level, row.density, row.weights, *(row.cells.get(branch, "") for branch in branches)]
-        lines.append(_markdown_line([f"**{text}**" if row.is_finding and text else text for text in texts]))
+    return markdown_grid([*SHAPE, *branches], rows)
+
+
+def markdown_grid(header: Sequence[str], rows: Iterable[tuple[Sequence[str], bool]]) -> str:
+    """A Markdown table of texts set to the right, from rows that each say whether they are bold."""
+    lines = [_markdown_line(header), _markdown_line(["---:"] * len(header))]
+    for texts, is_bold in rows:
+        lines.append(_markdown_line([f"**{text}**" if is_bold and text else text for text in texts]))
     return "\n".join(lines)
+
+
+def _wrapped(text: str, width: int) -> str:
+    """``text`` in lines of at most ``width``, each ``n = 5`` on one of them."""
+    return textwrap.fill(text.replace("n = ", f"n{UNBROKEN}={UNBROKEN}"), width).replace(UNBROKEN, " ")
 
 
 def _cell(line: pd.Series, measure: Measure) -> str:
@@ -141,6 +153,6 @@ def _fitting(branches: tuple[str, ...], rows: list[LevelRow]) -> Iterator[tuple[
     yield tuple(group)
 
 
-def _markdown_line(cells: list[str]) -> str:
+def _markdown_line(cells: Sequence[str]) -> str:
     escaped = (cell.replace("|", r"\|") for cell in cells)
     return f"| {' | '.join(escaped)} |"

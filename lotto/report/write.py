@@ -9,9 +9,12 @@ import pandas as pd
 
 from lotto.report.aside import write_aside
 from lotto.report.columns import write_csv
+from lotto.report.csv_tables import write_csv_tables
 from lotto.report.figures import accuracy_figure, early_stop_figure
 from lotto.report.finding import Finding, find
 from lotto.report.html import html_report, shows
+from lotto.report.latex import write_latex
+from lotto.report.level_tests import every_test
 from lotto.report.markdown import markdown_report
 from lotto.report.measures import ACCURACY
 from lotto.report.meta import ReportMeta
@@ -25,36 +28,43 @@ class Written:
     markdown: Path
     html: Path
     figures: tuple[Path, ...]
+    tables: tuple[Path, ...]
     finding: Finding
 
 
 def write_report(
     table: pd.DataFrame, meta: ReportMeta, folder: Path, measure: str = ACCURACY.column, anew: bool = True
 ) -> Written:
-    """Write ``results.csv``, ``figures/``, ``report.md`` and ``report.html`` into ``folder``, each whole or not at all.
+    """Write ``results.csv``, ``figures/``, ``tables/``, ``report.md`` and ``report.html`` into ``folder``, each whole or not at all.
 
     ``table`` holds the contract's columns, the tickets of one experiment, method and criterion, and at least one row;
     ``measure`` is the accuracy that the finding is about. Raises ``ValueError`` where the table is otherwise,
     ``BadRequest`` for a measure that is no accuracy. The pages come last, so that they never name a file that is not
-    there. Unless ``anew``, pages and figures that were written from the same table are left as they are.
+    there. Unless ``anew``, pages, figures and tables that were written from the same table are left as they are.
     """
     _require_one_search(table)
     csv = write_csv(table, folder / "results.csv")
     finding = find(table, measure)
     markdown, html = folder / "report.md", folder / "report.html"
-    present = tuple(sorted((folder / "figures").glob("*.*")))
-    if not anew and present and markdown.exists() and shows(html, table, finding.measure):
-        return Written(csv, markdown, html, present, finding)
+    drawn, tabled = (tuple(sorted((folder / name).glob("*.*"))) for name in ("figures", "tables"))
+    if not anew and drawn and tabled and markdown.exists() and shows(html, table, finding.measure):
+        return Written(csv, markdown, html, drawn, tabled, finding)
     figures = (
         *accuracy_figure(table, folder / "figures" / "accuracy", measure),
         *early_stop_figure(table, folder / "figures" / "early_stop"),
     )
-    relative = [path.relative_to(folder) for path in figures]
+    tests = every_test(table)
+    tables = (
+        *write_csv_tables(table, tests, finding, folder / "tables"),
+        *write_latex(table, tests, finding, meta.experiment, folder / "tables"),
+    )
+    relative = [path.relative_to(folder) for path in (*figures, *tables)]
     return Written(
         csv=csv,
-        markdown=write_aside(markdown, markdown_report(table, meta, finding, relative).encode()),
+        markdown=write_aside(markdown, markdown_report(table, meta, finding, tests, relative).encode()),
         html=write_aside(html, html_report(table, meta, finding).encode()),
         figures=figures,
+        tables=tables,
         finding=finding,
     )
 

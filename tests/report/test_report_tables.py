@@ -4,7 +4,9 @@ import io
 
 import pandas as pd
 
+from lotto.report.differences import differences_section
 from lotto.report.finding import find
+from lotto.report.level_tests import every_test
 from lotto.report.measures import ACCURACY
 from lotto.report.tables import level_rows, markdown_table, print_table
 from tests.report.report_examples import simulate, small
@@ -64,3 +66,33 @@ def test_a_control_without_the_level_has_an_empty_cell() -> None:
     table = small({"ticket": [[0.98], [0.97], [0.96]], "reinit": [[0.9]]})
 
     assert [row.cells.get("reinit", "") for row in level_rows(table, ACCURACY, find(table))][::2] == ["", ""]
+
+
+def test_a_line_never_ends_within_a_number_of_replicates() -> None:
+    for levels in range(2, 12):
+        lines = printed(simulate(replicates=5, levels=levels)).splitlines()
+        assert not any(line.rstrip().endswith((" n", " n =", "(n", "(n =")) for line in lines)
+
+
+def test_the_differences_of_the_markdown_report_by_hand() -> None:
+    table = small({"ticket": [[0.98, 0.98], [0.99, 0.97], [0.98, 0.98]], "reinit": [[0.96, 0.92]]})
+
+    heading, grid, how = differences_section(every_test(table), find(table))
+
+    assert heading == "## Differences of test accuracy at the end of training"
+    lines = grid.splitlines()
+    assert lines[0] == "| level | density % | ticket − dense | p | reinit − ticket | p |"  # noqa: RUF001
+    # Ticket against dense: mean 0, half width 12.706; t = 0. Control: mean -4, and p = 0.156 in a family of one.
+    assert lines[2] == "| 1 | 50.0 | 0.00 [−12.71, 12.71] (2) | 1.000 | −4.00 [−16.71, 8.71] (2) | 0.156 |"  # noqa: RUF001
+    assert lines[3] == "| **2** | **25.0** | **0.00 [0.00, 0.00] (2)** | **–** |  |  |"  # noqa: RUF001
+    assert "Holm's correction over the levels" in how and "without a spread of the differences there is no test" in how
+
+
+def test_the_differences_of_one_replicate_have_no_interval() -> None:
+    table = small({"ticket": [[0.98], [0.97]]})
+
+    _, grid, how = differences_section(every_test(table), find(table))
+
+    assert grid.splitlines()[-1] == "| 1 | 50.0 | −1.00 (1) | – |"  # noqa: RUF001
+    assert "one replicate has no interval and no test" in how
+    assert differences_section([], find(table)) == []

@@ -57,7 +57,9 @@ def test_the_folder_holds_the_report_and_nothing_half_written(written: Written) 
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
     figures = {f"figures/{stem}.{suffix}" for stem in ("accuracy", "early_stop") for suffix in ("png", "svg", "pdf")}
-    assert names == {"results.csv", "report.md", "report.html", *figures}
+    tables = {f"tables/{name}" for name in ("levels.csv", "tests.csv", "finding.csv")}
+    latex = {f"tables/{name}.tex" for name in ("levels", "tests", "early_stop")}
+    assert names == {"results.csv", "report.md", "report.html", *figures, *tables, *latex}
     assert len(read_csv(written.csv)) == 2 * 3 + 2 * 2 * 2
 
 
