@@ -18,7 +18,8 @@ class Look:
 
 
 # Okabe and Ito's palette, which readers with any of the common colour deficiencies can tell apart. Its yellow is too
-# pale for a line on white and is left out.
+# pale for a line on white; a violet stands for it, since blue and purple that differ in little but red look alike
+# without red.
 KNOWN = {
     TICKET: Look("#0072b2", "o"),
     "reinit": Look("#d55e00", "s"),
@@ -26,7 +27,7 @@ KNOWN = {
     "random": Look("#cc79a7", "D"),
     "reinit_from_ticket": Look("#e69f00", "v"),
     "prune_at_init": Look("#56b4e9", "P"),
-    "noise": Look("#8a6fc0", "X"),
+    "noise": Look("#8a3ffc", "X"),
 }
 
 SPARE = (
