@@ -7,6 +7,7 @@ import inspect
 from lotto.compose import imported
 from lotto.errors import BadRequest
 from lotto.plan import Plan
+from lotto.probes.options import check_options
 from lotto.pruning.allocate import Layer, forecast
 from lotto.spec import Spec
 from lotto.stage import stack_name
@@ -29,6 +30,7 @@ def check_hardware(spec: Spec) -> None:
 def check_spec(spec: Spec) -> None:
     """Raises BadRequest for what shows only with the functions and the network at hand."""
     _check_functions(spec)
+    _check_probes(spec)
     _check_levels(spec)
 
 
@@ -46,6 +48,15 @@ def _check_functions(spec: Spec) -> None:
             inspect.signature(function).bind_partial(None, **options)
         except (TypeError, ValueError) as reason:
             raise BadRequest(f"{field} cannot be set up: {config['_target_']} has {reason}.") from None
+
+
+def _check_probes(spec: Spec) -> None:
+    """A probe runs last: what its options lack must not show then."""
+    sizes = {"train": spec.data.train, "validation": spec.data.validation, "test": spec.data.test}
+    for probe in spec.probes:
+        field, options = f"probes.{probe.name}", dict(probe.config)
+        target = options.pop("_target_")
+        check_options(field, target, imported(f"{field}._target_", target), options, sizes)
 
 
 def _check_levels(spec: Spec) -> None:

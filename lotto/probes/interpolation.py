@@ -10,48 +10,39 @@ the supremum being taken over ``points`` evenly spaced alpha, both ends included
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from itertools import combinations
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from lotto.errors import BadRequest
-from lotto.probes.evaluation import check_splits, loss_and_error
+from lotto.probes.evaluation import loss_and_error
+from lotto.probes.options import AtLeast, Count, Split
 from lotto.probes.subject import Numbers, Subject, Tensors
 
 
 def probe(
     subject: Subject,
     numbers: Numbers,
-    points: int,
-    batch_norm: str,
-    splits: Sequence[str],
-    examples: int | None = None,
+    points: Annotated[int, AtLeast(3)],
+    batch_norm: Literal["interpolate", "recalibrate"],
+    splits: Sequence[Split],
+    examples: Count | None = None,
 ) -> None:
     """For every two networks and every split ``<split>_error`` and ``<split>_loss`` at each alpha, and ``barrier_<split>``.
 
     ``barrier_<split>`` is in fractions of examples, ``barrier_loss_<split>`` in nats.
 
     Args:
+        points: at both ends and between them.
         batch_norm: ``interpolate`` takes the running statistics along the line as all else; ``recalibrate`` estimates them anew at every
-            point, as averages over the training split without augmentation. How the paper treats them is not known to us.
+            point, the ends too, on the training split without augmentation. How the paper treats them is not known to us.
         examples: of each split, from its start; None for all.
-
-    Raises:
-        BadRequest: fewer than three points, an unknown treatment of batch normalisation, or an empty split.
     """
-    if points < 3:
-        raise BadRequest(f"probes.interpolation.points={points} shows no barrier: 3 or more.")
-    if batch_norm not in ("interpolate", "recalibrate"):
-        raise BadRequest(
-            f"probes.interpolation.batch_norm={batch_norm} is unknown: choose from interpolate, recalibrate."
-        )
-    check_splits(subject, "interpolation", splits)
     module = subject.module()
-    for (first, one), (second, other) in combinations(subject.networks.items(), 2):
-        pair = f"{first.removeprefix('copy')}-{second.removeprefix('copy')}"
+    for pair, one, other in subject.pairs():
         errors: dict[str, list[float]] = {split: [] for split in splits}
         losses: dict[str, list[float]] = {split: [] for split in splits}
         for alpha in torch.linspace(0, 1, points, dtype=torch.float64).tolist():
@@ -70,7 +61,12 @@ def probe(
 
 
 def barrier(values: Sequence[float]) -> float:
-    """How far the highest value on the line lies above the mean of its ends; never negative, for the ends lie on the line."""
+    """How far the highest value on the line lies above the mean of its ends; never negative, for the ends lie on the line.
+
+    NaN if a value is: it may be higher than any other.
+    """
+    if any(map(math.isnan, values)):
+        return math.nan
     return max(values) - (values[0] + values[-1]) / 2
 
 
@@ -83,21 +79,30 @@ def between(first: Tensors, second: Tensors, alpha: float) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def recalibrated(subject: Subject, module: nn.Module, weights: Tensors, examples: int | None) -> dict[str, Tensor]:
-    """``weights`` with the batch normalisations' statistics estimated anew: the mean over the training split's batches."""
-    normalisations = [part for part in module.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
-    momenta = [part.momentum for part in normalisations]
-    anew = {name: tensor.clone() for name, tensor in weights.items()}
-    for name, buffer in module.named_buffers():
-        if name.endswith(("running_mean", "running_var", "num_batches_tracked")):
-            anew[name] = torch.zeros_like(buffer)
-    for part in normalisations:
+def recalibrated(
+    subject: Subject, module: nn.Module, weights: Tensors, examples: int | None = None
+) -> dict[str, Tensor]:
+    """``weights`` with the batch normalisations' statistics estimated anew on the training split, of which every example counts alike.
+
+    Means are those of the split, and variances the average over its batches. Neither ``weights`` nor ``module`` is changed.
+    """
+    normalisations = {
+        path: part
+        for path, part in module.named_modules()
+        if isinstance(part, nn.modules.batchnorm._BatchNorm) and part.track_running_stats
+    }
+    momenta = {path: part.momentum for path, part in normalisations.items()}
+    anew = dict(weights)
+    for path, part in normalisations.items():
+        anew |= {f"{path}.{name}" if path else name: torch.zeros_like(buffer) for name, buffer in part.named_buffers()}
         part.train()
-        part.momentum = None  # a plain average over all batches
-    dtype = next(module.parameters()).dtype
+    seen, dtype = 0, next(module.parameters()).dtype
     for x, _ in subject.batches("train", examples):
+        seen += len(x)
+        for part in normalisations.values():
+            part.momentum = len(x) / seen  # the last batch may be a smaller one
         functional_call(module, anew, (x.to(dtype),))
-    for part, momentum in zip(normalisations, momenta, strict=True):
+    for path, part in normalisations.items():
         part.eval()
-        part.momentum = momentum
+        part.momentum = momenta[path]
     return anew

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from lotto.data.interface import Data
 from lotto.errors import StageFailed
 from lotto.mask import Mask
+from lotto.models.anatomy import kinds
 from lotto.seeds import Streams
 
 Tensors = Mapping[str, Tensor]
@@ -42,6 +44,36 @@ class Subject:
     streams: Streams
     device: torch.device
     _data: Data | None = None
+
+    def network(self, role: str) -> State:
+        """The network that plays ``role``.
+
+        Raises:
+            StageFailed: the probe's configuration names none.
+        """
+        if role not in self.networks:
+            raise StageFailed(
+                f"This probe looks at the network {role}: its configuration gives {', '.join(self.networks) or 'none'}."
+            )
+        return self.networks[role]
+
+    def mask(self, role: str) -> Mask:
+        """What remains of the network that plays ``role``: of a dense one every prunable weight."""
+        state = self.network(role)
+        return state.mask or Mask.ones({name: state.weights[name] for name in kinds(self.module())})
+
+    def pairs(self) -> Iterator[tuple[str, State, State]]:
+        """Every two of the networks, in the order of their roles, and what the pair is called: copies by their numbers.
+
+        Raises:
+            StageFailed: there are not two of them.
+        """
+        if len(self.networks) < 2:
+            raise StageFailed(
+                f"This probe compares networks: its configuration gives {', '.join(self.networks) or 'none'}."
+            )
+        for (first, one), (second, other) in combinations(self.networks.items(), 2):
+            yield f"{first.removeprefix('copy')}-{second.removeprefix('copy')}", one, other
 
     def batches(
         self, split: str, examples: int | None = None, batch_size: int = 1000

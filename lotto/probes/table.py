@@ -53,7 +53,7 @@ def _number(number: dict[str, Any], pair: str) -> dict[str, Any]:
     return {
         "measure": number["measure"],
         "layer": number.get("layer", ""),
-        "pair": number.get("pair", pair),
+        "pair": " ".join(filter(None, (pair, number.get("pair")))),
         "x": number.get("x"),
         "value": number["value"],
     }
