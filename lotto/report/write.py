@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from lotto.report.aside import write_aside
+from lotto.report.beside import Beside
 from lotto.report.columns import write_csv
 from lotto.report.csv_tables import write_csv_tables
 from lotto.report.figures import accuracy_figure, early_stop_figure
@@ -33,21 +34,27 @@ class Written:
 
 
 def write_report(
-    table: pd.DataFrame, meta: ReportMeta, folder: Path, measure: str = ACCURACY.column, anew: bool = True
+    table: pd.DataFrame,
+    meta: ReportMeta,
+    folder: Path,
+    measure: str = ACCURACY.column,
+    anew: bool = True,
+    beside: Beside = Beside(),  # noqa: B008 - it is frozen
 ) -> Written:
     """Write ``results.csv``, ``figures/``, ``tables/``, ``report.md`` and ``report.html`` into ``folder``, each whole or not at all.
 
     ``table`` holds the contract's columns, the tickets of one experiment, method and criterion, and at least one row;
     ``measure`` is the accuracy that the finding is about. Raises ``ValueError`` where the table is otherwise,
     ``BadRequest`` for a measure that is no accuracy. The pages come last, so that they never name a file that is not
-    there. Unless ``anew``, pages, figures and tables that were written from the same table are left as they are.
+    there; ``beside`` is for ``report.html``.
+    Unless ``anew``, pages, figures and tables that were written from the same table are left as they are.
     """
     _require_one_search(table)
     csv = write_csv(table, folder / "results.csv")
     finding = find(table, measure)
     markdown, html = folder / "report.md", folder / "report.html"
     drawn, tabled = (tuple(sorted((folder / name).glob("*.*"))) for name in ("figures", "tables"))
-    if not anew and drawn and tabled and markdown.exists() and shows(html, table, finding.measure):
+    if not anew and drawn and tabled and markdown.exists() and shows(html, table, finding.measure, beside):
         return Written(csv, markdown, html, drawn, tabled, finding)
     figures = (
         *accuracy_figure(table, folder / "figures" / "accuracy", measure),
@@ -62,7 +69,7 @@ def write_report(
     return Written(
         csv=csv,
         markdown=write_aside(markdown, markdown_report(table, meta, finding, tests, relative).encode()),
-        html=write_aside(html, html_report(table, meta, finding).encode()),
+        html=write_aside(html, html_report(table, meta, finding, beside).encode()),
         figures=figures,
         tables=tables,
         finding=finding,

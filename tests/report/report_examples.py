@@ -73,3 +73,61 @@ def small(accuracies: dict[str, list[list[float]]]) -> pd.DataFrame:
 def without_validation(table: pd.DataFrame) -> pd.DataFrame:
     """The same results of a data set without a validation split."""
     return table.assign(early_stop_step=np.nan, val_loss_min=np.nan, test_accuracy_early_stop=np.nan)
+
+
+def probes(table: pd.DataFrame, layer: str = "fc.weight") -> pd.DataFrame:
+    """Made-up probes of the networks in ``table``: lines between two of them, calibration, stability of one layer."""
+    common = ("experiment", "method", "criterion", "branch", "replicate", "level", "density")
+    rows = []
+    for row in table.drop_duplicates(["branch", "level", "replicate"]).to_dict("records"):
+        base = {name: row[name] for name in common} | {
+            "sample": 0,
+            "layer": "",
+            "pair": "",
+            "x": np.nan,
+            "key": "0" * 40,
+        }
+        height = 0.02 * (1 + row["level"]) + 0.001 * row["replicate"]
+        between = base | {"probe": "interpolation", "pair": "1-2"}
+        rows += [
+            between | {"measure": "test_error", "x": x, "value": 0.02 + 4 * height * x * (1 - x)}
+            for x in (0.0, 0.5, 1.0)
+        ]
+        rows.append(between | {"measure": "barrier_test", "value": height})
+        rows.append(base | {"probe": "calibration", "measure": "ece", "value": 0.01 + height / 10})
+        rows += [
+            base | {"probe": "calibration", "measure": "accuracy", "x": x, "value": x - 0.02} for x in (0.25, 0.75)
+        ]
+        rows.append(base | {"probe": "stability", "measure": "l2", "layer": layer, "value": 3.0 + height})
+    return pd.DataFrame(rows)
+
+
+def claims(claim: str = "Tickets beat the dense network.") -> list[dict[str, object]]:
+    """Two claims, one of which could not be measured."""
+    measured = {"measured": 0.21, "sd": 0.11, "low": -0.05, "high": 0.47, "n": 5, "difference": -0.09}
+    return [
+        {
+            "figure": "Figure 3",
+            "claim": claim,
+            "unit": "points",
+            "published": "more than 0.3 points",
+            "mark": "read",
+            **measured,
+            "verdict": "does not hold",
+            "reason": "The interval includes zero.",
+            "rule": "The interval lies above zero.",
+            "tolerance": "0.1 points",
+        },
+        {
+            "figure": "Figure 8",
+            "claim": "VGG-19 needs warmup.",
+            "unit": "",
+            "published": "no ticket without it",
+            "mark": "from memory",
+            **dict.fromkeys(measured, None),
+            "verdict": "not testable at this scale",
+            "reason": "No accelerator.",
+            "rule": "",
+            "tolerance": "",
+        },
+    ]

@@ -1,0 +1,80 @@
+"""Cost in words and numbers: tiles for the whole, a row for each level."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from lotto.report.evidence import Evidence
+from lotto.report.measures import weights_percent
+from lotto.report.page.cost import Cost, cost
+from lotto.report.page.markup import row, table, tiles
+
+_PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+_MINUTE, _HOUR = 60, 3600
+
+
+def cost_tiles(found: Cost) -> str:
+    """The whole cost at a glance."""
+    shown = {
+        f"training steps of {found.networks:,} networks": f"{found.steps:,}",
+        f"wall time of the {found.fits:,} fits that trained them": duration(found.seconds),
+        "networks in the widest fit": f"{found.widest:,}",
+        f"of {found.rows:,} rows were read from the store": f"{100 * found.cached / max(found.rows, 1):.0f}%",
+    }
+    if found.flops is not None:
+        shown["training FLOPs"] = with_prefix(found.flops)
+    if found.energy_wh is not None:
+        shown["energy of the fits"] = f"{found.energy_wh:,.2f} Wh"
+    return tiles(shown)
+
+
+def cost_by_level(rows: pd.DataFrame, evidence: Evidence) -> str:
+    """A row for each level: what its networks cost."""
+    header = ["level", "density %", *cost_header(rows)]
+    lines = (
+        row([str(level), weights_percent(float(group["density"].mean())), *cost_cells(cost(group, evidence), rows)])
+        for level, group in rows.groupby("level")
+    )
+    return table("Cost by level", header, lines)
+
+
+def cost_cells(found: Cost, rows: pd.DataFrame) -> Iterator[str]:
+    """The cells of one row under ``cost_header``; FLOPs and energy only where ``rows`` have them at all."""
+    yield f"{found.networks:,}"
+    yield f"{found.fits:,}"
+    yield f"{found.steps:,}"
+    yield duration(found.seconds)
+    yield f"{found.steps / found.seconds:,.0f}" if found.seconds else ""
+    yield " ".join(found.engines)
+    yield f"{found.cached:,} of {found.rows:,}"
+    if "flops_training" in rows:
+        yield "" if found.flops is None else with_prefix(found.flops)
+    if "energy_wh" in rows:
+        yield "" if found.energy_wh is None else f"{found.energy_wh:,.3f}"
+
+
+def cost_header(rows: pd.DataFrame) -> Iterator[str]:
+    yield from ("networks", "fits", "steps", "wall time", "steps/s", "engine", "read from the store")
+    if "flops_training" in rows:
+        yield "training FLOPs"
+    if "energy_wh" in rows:
+        yield "Wh"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as one reads them: 41 s, 2 min 5 s, 3 h 12 min."""
+    if seconds < _MINUTE:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    if seconds < _HOUR:
+        return f"{seconds // _MINUTE:.0f} min {seconds % _MINUTE:.0f} s"
+    return f"{seconds // _HOUR:,.0f} h {seconds % _HOUR // _MINUTE:.0f} min"
+
+
+def with_prefix(number: float) -> str:
+    """A large number with three digits and its SI prefix."""
+    for size, prefix in _PREFIXES:
+        if abs(number) >= size:
+            return f"{number / size:.3g} {prefix}"
+    return f"{number:.3g}"

@@ -1,0 +1,61 @@
+// Native form elements with a label each.
+function labelled(text, control, kind = "") {
+  return html("label", { class: `control ${kind}` }, html("span", {}, text), control);
+}
+
+// Options are [value, text]; nothing is made where there is no choice.
+function selectOf(text, options, onPick) {
+  const select = html("select", {}, ...options.map(([value, name]) => html("option", { value }, name)));
+  select.addEventListener("change", () => onPick(select.value));
+  return { select, element: options.length > 1 ? labelled(text, select) : null };
+}
+
+function checkboxOf(text, checked, onPick) {
+  const box = html("input", { type: "checkbox", checked });
+  box.addEventListener("change", () => onPick(box.checked));
+  return { box, element: labelled(text, box, "check") };
+}
+
+// The page's level, as a slider over the levels that a figure has. All sliders show the same level where they can.
+function levelSlider(levels) {
+  const slider = html("input", { type: "range", min: 0, max: Math.max(levels.length - 1, 0), step: 1 });
+  const text = html("output");
+  const play = html("button", { type: "button", class: "play", "aria-label": "Play through the levels" }, "Play");
+  let timer = null;
+  const stop = () => {
+    clearInterval(timer);
+    timer = null;
+    play.textContent = "Play";
+  };
+  const show = () => {
+    const place = nearestPlace(levels, state.level);
+    slider.value = place;
+    text.textContent = levelText(levels[place]);
+    slider.setAttribute("aria-valuetext", text.textContent);
+  };
+  slider.addEventListener("input", () => {
+    stop();
+    setLevel(levels[+slider.value]);
+  });
+  play.addEventListener("click", () => {
+    if (timer) return stop();
+    play.textContent = "Stop";
+    if (+slider.value >= levels.length - 1) setLevel(levels[0]);
+    timer = setInterval(() => {
+      if (+slider.value >= levels.length - 1) return stop();
+      setLevel(levels[+slider.value + 1]);
+    }, 500);
+  });
+  onChange(show);
+  show();
+  const element = html("div", { class: "levels" }, labelled("Level", slider, "slide"), text, play);
+  return { slider, element, level: () => levels[+slider.value] };
+}
+
+function nearestPlace(levels, wanted) {
+  let best = 0;
+  levels.forEach((level, place) => {
+    if (Math.abs(level - wanted) < Math.abs(levels[best] - wanted)) best = place;
+  });
+  return best;
+}
