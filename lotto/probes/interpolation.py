@@ -42,11 +42,12 @@ def probe(
         examples: of each split, from its start; None for all.
     """
     module = subject.module()
-    for pair, one, other in subject.pairs():
+    for pair, first, second in subject.pairs():
+        one, other = subject.networks[first].weights, subject.networks[second].weights
         errors: dict[str, list[float]] = {split: [] for split in splits}
         losses: dict[str, list[float]] = {split: [] for split in splits}
         for alpha in torch.linspace(0, 1, points, dtype=torch.float64).tolist():
-            weights = between(one.weights, other.weights, alpha)
+            weights = between(one, other, alpha)
             if batch_norm == "recalibrate":
                 weights = recalibrated(subject, module, weights, examples)
             for split in splits:

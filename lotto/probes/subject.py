@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import combinations
 from typing import Any
 
@@ -57,23 +58,26 @@ class Subject:
             )
         return self.networks[role]
 
-    def mask(self, role: str) -> Mask:
-        """What remains of the network that plays ``role``: of a dense one every prunable weight."""
-        state = self.network(role)
-        return state.mask or Mask.ones({name: state.weights[name] for name in kinds(self.module())})
+    @cached_property
+    def prunable(self) -> tuple[str, ...]:
+        """The names of the prunable weights, in registration order."""
+        return tuple(kinds(self.module()))
 
-    def pairs(self) -> Iterator[tuple[str, State, State]]:
-        """Every two of the networks, in the order of their roles, and what the pair is called: copies by their numbers.
+    def mask(self, state: State) -> Mask:
+        """What remains of a network: of a dense one every prunable weight."""
+        return state.mask or Mask.ones({name: state.weights[name] for name in self.prunable})
+
+    def pairs(self, roles: Sequence[str] | None = None) -> Iterator[tuple[str, str, str]]:
+        """Every two of ``roles``, of all if None, in their order, behind what the pair is called: copies by their numbers.
 
         Raises:
             StageFailed: there are not two of them.
         """
-        if len(self.networks) < 2:
-            raise StageFailed(
-                f"This probe compares networks: its configuration gives {', '.join(self.networks) or 'none'}."
-            )
-        for (first, one), (second, other) in combinations(self.networks.items(), 2):
-            yield f"{first.removeprefix('copy')}-{second.removeprefix('copy')}", one, other
+        roles = tuple(self.networks) if roles is None else roles
+        if len(roles) < 2:
+            raise StageFailed(f"This probe compares networks: its configuration gives {', '.join(roles) or 'none'}.")
+        for first, second in combinations(roles, 2):
+            yield f"{first.removeprefix('copy')}-{second.removeprefix('copy')}", first, second
 
     def batches(
         self, split: str, examples: int | None = None, batch_size: int = 1000
