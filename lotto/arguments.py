@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from lotto.errors import BadRequest
@@ -15,8 +15,12 @@ def is_overriding(argument: str) -> bool:
     return "=" in argument or argument.startswith(("-", "+", "~"))
 
 
-def split(arguments: Sequence[str]) -> tuple[list[str], str | None, list[str]]:
-    """Overrides, the value of ``--config-dir``, and Hydra's other flags."""
+def split(arguments: Sequence[str], valued: Collection[str] = ()) -> tuple[list[str], str | None, list[str]]:
+    """Overrides, the value of ``--config-dir``, and other flags.
+
+    Args:
+        valued: flags whose value may follow as a word of its own; it is given back as ``--flag=value``.
+    """
     overrides: list[str] = []
     flags: list[str] = []
     config_dir = None
@@ -28,6 +32,8 @@ def split(arguments: Sequence[str]) -> tuple[list[str], str | None, list[str]]:
             config_dir = value or (rest.pop(0) if rest else "")
             if not Path(config_dir).is_dir():
                 raise BadRequest(f"--config-dir={config_dir} is not a folder.")
+        elif argument in valued and rest and not is_overriding(rest[0]):
+            flags.append(f"{argument}={rest.pop(0)}")
         elif argument.startswith("-"):
             flags.append(argument)
         else:

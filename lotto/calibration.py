@@ -49,7 +49,9 @@ LONGEST_EVALUATION = 0.4
 FEW = 50
 
 # What a train stage's fields say that makes no step longer.
-_NOT_THE_TIME = frozenset({"seed", "replicate", "start", "stop", "resumable", "hold", "lr", "lr_schedule", "warmup"})
+_NOT_THE_TIME = frozenset(
+    {"seed", "replicate", "noise", "start", "stop", "resumable", "hold", "lr", "lr_schedule", "warmup"}
+)
 
 
 class Cost(NamedTuple):

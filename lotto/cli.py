@@ -25,8 +25,11 @@ lotto: find winning tickets, with the controls that show that they are.
                        take here (--no-estimate leaves it out); runs nothing
   sweep [NAME]         runs sweeps/NAME.yaml as one plan: what points share is trained once (--plan says what, --workers=N shares it among
                        processes, through hydra/launcher=...); without a name lists the sweeps
-  report [DIR...]      tables and figures of finished runs, from what is stored (default: every run under outputs/runs);
+  report [DIR...]      tables and figures of finished runs, from what is stored (default: every run under outputs/runs); several runs,
+                       sweeps or ticket files are also compared in one page, under outputs/reports or hydra.run.dir=DIR;
                        report csv|tensorboard|wandb [DIR...] mirrors them, report wandb --workspace builds the panels
+  reproduce [NAME]     a paper's figure or table: runs what is missing and prints the published numbers beside the measured ones, with a
+                       verdict for every claim (--scale=smoke|cpu|paper, --replicates=N, --data=DIR); without a name lists them
   status               what runs at the store, where, since when and how far; what failed
   gc                   shows what no run refers to any more; --yes removes it
   ticket ...           export, inspect, verify, diff, import ticket files
@@ -142,9 +145,20 @@ def _sweep(arguments: Sequence[str]) -> int:
     from lotto.sweep.verb import sweep
 
     register_launchers()
-    words, config_dir, flags = split(arguments)
+    words, config_dir, flags = split(arguments, ("--workers",))
     overrides = [word for word in words if is_overriding(word)]
     return sweep([word for word in words if not is_overriding(word)], overrides, flags, config_dir, sys.stdout)
+
+
+def _reproduce(arguments: Sequence[str]) -> int:
+    from lotto.launchers.register import register_launchers
+    from lotto.reproduce.request import VALUED
+    from lotto.reproduce.verb import reproduce
+
+    register_launchers()
+    words, config_dir, flags = split(arguments, VALUED)
+    overrides = [word for word in words if is_overriding(word)]
+    return reproduce([word for word in words if not is_overriding(word)], overrides, flags, config_dir, sys.stdout)
 
 
 def _status(arguments: Sequence[str]) -> int:
@@ -179,12 +193,20 @@ def _report(arguments: Sequence[str]) -> int:
 
     if arguments and arguments[0] in loggers():
         return _mirror(arguments[0], arguments[1:])
-    for folder in arguments:
-        if folder.startswith("-") or "=" in folder:
+    places: dict[str, Path] = {}
+    folders = []
+    for argument in arguments:
+        name, is_place, value = argument.partition("=")
+        if is_place and name in _REPORT_PLACES and value:
+            places[_REPORT_PLACES[name]] = Path(value)
+        elif argument.startswith("-") or is_place:
             raise BadRequest(
-                f"lotto report {folder}: give folders of finished runs, such as outputs/runs/digits/1a2b3c4d."
+                f"lotto report {argument}: give folders of finished runs, such as outputs/runs/digits/1a2b3c4d, of sweeps or tickets; "
+                "hydra.run.dir=DIR says where they are compared, store=DIR where the keys of sweeps lead."
             )
-    report_again([Path(folder) for folder in arguments], sys.stdout)
+        else:
+            folders.append(Path(argument))
+    report_again(folders, sys.stdout, **places)
     return 0
 
 
@@ -245,10 +267,14 @@ def _complete_without_verb() -> None:
 
 _HELP = {"-h", "--help"}
 
+# What may be said of a report beside its folders.
+_REPORT_PLACES = {"hydra.run.dir": "page", "store": "store"}
+
 VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "run": _run,
     "plan": _plan,
     "sweep": _sweep,
+    "reproduce": _reproduce,
     "report": _report,
     "status": _status,
     "gc": _gc,

@@ -11,7 +11,9 @@ A file of ``sweeps/`` reads so:
       rewind.at: [0, 100it, 500it]
     skip:                                   # a point that has all values of an item is left out
       - {method: one_shot, rewind.at: [100it, 500it]}
-    report: {x: density, lines: [method, rewind.at]}
+    report: {x: density, lines: [method, rewind.at], measures: [test_accuracy]}
+
+A file that holds claims of a paper besides is a figure (``lotto.reproduce.figure``).
 
 An axis whose values are mappings sets several things at once; its points are called by ``name``.
 """
@@ -38,6 +40,7 @@ SWEEPS = next(
 # What a figure may show beside axes.
 DENSITY, BRANCH = "density", "branch"
 _FIELDS = ("overrides", "axes", "skip", "report")
+_OF_A_FIGURE = ("paper", "notes", "scales", "claims")
 
 
 @dataclass(frozen=True)
@@ -63,10 +66,12 @@ class Shown:
     Args:
         x: ``density``, or an axis whose values are numbers.
         lines: axes whose values have a line each, ``density`` or ``branch``; points that differ on other axes are averaged.
+        measures: columns of the results, or ``probe.measure``: a figure for each.
     """
 
     x: str
     lines: tuple[str, ...]
+    measures: tuple[str, ...] = ("test_accuracy",)
 
 
 @dataclass(frozen=True)
@@ -92,27 +97,18 @@ class Sweep:
         if not path.is_file():
             known = names(folder)
             raise BadRequest(f"{name} is no sweep{near(name, known) or '.'} There are {', '.join(known) or 'none'}.")
-        text = path.read_text()
-        try:
-            given = yaml.safe_load(text)
-        except yaml.YAMLError as reason:
-            raise BadRequest(f"{path} cannot be read as YAML: {' '.join(str(reason).split())}.") from None
+        given = load(path)
         called = path.stem if path.suffix and name.endswith(path.suffix) else name
-        return cls._checked(called, path, text.partition("\n")[0].lstrip("# ").strip(), given)
+        return cls._checked(called, path, path.read_text().partition("\n")[0].lstrip("# ").strip(), given)
 
     @classmethod
     def _checked(cls, name: str, path: Path, title: str, given: Any) -> Sweep:
         if not isinstance(given, dict) or "axes" not in given:
             raise BadRequest(f"{path} is no sweep: it has no axes.")
         for field in given:
-            if field not in _FIELDS:
+            if field not in (*_FIELDS, *_OF_A_FIGURE):
                 raise BadRequest(f"{path}: {field} is no part of a sweep{near(field, _FIELDS) or '.'}")
-        axes = given["axes"]
-        if not isinstance(axes, dict) or not axes:
-            raise BadRequest(f"{path}: axes={axes} is not a mapping of settings to lists of values.")
-        for axis, values in axes.items():
-            if not isinstance(values, list) or not values:
-                raise BadRequest(f"{path}: axes.{axis}={values} is not a list of values.")
+        axes = checked_axes(path, given["axes"])
         skip = given.get("skip") or []
         for item in skip if isinstance(skip, list) else [skip]:
             if not isinstance(item, dict) or not item or not item.keys() <= axes.keys():
@@ -121,16 +117,16 @@ class Sweep:
             name,
             path.resolve(),
             title,
-            tuple(_strings(path, "overrides", given.get("overrides") or [])),
-            {str(axis): tuple(values) for axis, values in axes.items()},
+            tuple(list_of_words(path, "overrides", given.get("overrides") or [])),
+            axes,
             tuple(skip),
             _shown(path, given.get("report") or {}, tuple(map(str, axes))),
         )
         for item in made.skip:
             for axis, value in item.items():
-                known = [_called(value) for value in made.axes[axis]]
+                known = [called(value) for value in made.axes[axis]]
                 for one in value if isinstance(value, list) else [value]:
-                    if _called(one) not in known:
+                    if called(one) not in known:
                         raise BadRequest(f"{path}: skip.{axis}={one} is not on the axis: {', '.join(known)}.")
         return made
 
@@ -141,37 +137,63 @@ class Sweep:
     def _all(self, extra: Sequence[str]) -> Iterator[Point]:
         for chosen in itertools.product(*self.axes.values()):
             own = [override for axis, value in zip(self.axes, chosen, strict=True) for override in _set(axis, value)]
-            values = {axis: _called(value) for axis, value in zip(self.axes, chosen, strict=True)}
+            values = {axis: called(value) for axis, value in zip(self.axes, chosen, strict=True)}
             yield Point(values, (*self.overrides, *own, *extra))
 
 
 def names(folder: Path = SWEEPS) -> list[str]:
     """The sweeps below ``folder``."""
     return sorted(
-        path.relative_to(folder).with_suffix("").as_posix()
-        for path in folder.rglob("*.yaml")
-        if isinstance(found := _loaded(path), dict) and "axes" in found
+        path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml") if _is_sweep(path)
     )
 
 
-def _loaded(path: Path) -> Any:
+def load(path: Path) -> Any:
+    """What the file holds.
+
+    Raises:
+        BadRequest: it cannot be read.
+    """
     try:
         return yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError):
-        return None
+    except yaml.YAMLError as reason:
+        raise BadRequest(f"{path} cannot be read as YAML: {' '.join(str(reason).split())}.") from None
+
+
+def _is_sweep(path: Path) -> bool:
+    try:
+        found = load(path)
+    except (OSError, BadRequest):
+        return False
+    return isinstance(found, dict) and "axes" in found
+
+
+def checked_axes(path: Path, axes: Any) -> dict[str, tuple[Any, ...]]:
+    """Settings and the values of each.
+
+    Raises:
+        BadRequest: they are not a mapping of settings to lists.
+    """
+    if not isinstance(axes, dict) or not axes:
+        raise BadRequest(f"{path}: axes={axes} is not a mapping of settings to lists of values.")
+    for axis, values in axes.items():
+        if not isinstance(values, list) or not values:
+            raise BadRequest(f"{path}: axes.{axis}={values} is not a list of values.")
+    return {str(axis): tuple(values) for axis, values in axes.items()}
 
 
 def _shown(path: Path, given: Any, axes: tuple[str, ...]) -> Shown:
-    if not isinstance(given, dict) or not given.keys() <= {"x", "lines"}:
-        raise BadRequest(f"{path}: report={given} may say x and lines, and nothing else.")
+    if not isinstance(given, dict) or not given.keys() <= {"x", "lines", "measures"}:
+        raise BadRequest(f"{path}: report={given} may say x, lines and measures, and nothing else.")
     x, lines = str(given.get("x", DENSITY)), given.get("lines", [axis for axis in axes if axis != "seed"])
-    for name in (x, *_strings(path, "report.lines", lines)):
+    measures = list_of_words(path, "report.measures", given.get("measures", ["test_accuracy"]))
+    for name in (x, *list_of_words(path, "report.lines", lines)):
         if name not in (DENSITY, BRANCH, *axes) or x == BRANCH:
             raise BadRequest(f"{path}: report names {name}: choose from {', '.join((DENSITY, BRANCH, *axes))}.")
-    return Shown(x, tuple(lines))
+    return Shown(x, tuple(lines), tuple(measures))
 
 
-def _strings(path: Path, field: str, given: Any) -> list[str]:
+def list_of_words(path: Path, field: str, given: Any) -> list[str]:
     if not isinstance(given, list) or not all(isinstance(item, str) for item in given):
         raise BadRequest(f"{path}: {field}={given} is not a list of words.")
     return given
@@ -197,17 +219,17 @@ def _written(value: Any) -> str:
     return str(value)
 
 
-def _called(value: Any) -> str:
+def called(value: Any) -> str:
     """What the report calls a value."""
     if isinstance(value, Mapping) and "name" in value:
         return str(value["name"])
     if isinstance(value, list) and len(value) == 1:
-        return _called(value[0])
+        return called(value[0])
     return _written(value)
 
 
 def _matches(point: Point, item: Mapping[str, Any]) -> bool:
     return all(
-        point.values[axis] in [_called(one) for one in (value if isinstance(value, list) else [value])]
+        point.values[axis] in [called(one) for one in (value if isinstance(value, list) else [value])]
         for axis, value in item.items()
     )

@@ -32,17 +32,24 @@ def draw_sweep(lines: Sequence[Curve], x: str, measure: Measure) -> Figure:
         _horizontal(axes, x, points["x"])
         for place, line in enumerate(lines):
             _draw(axes, line, place)
-        axes.yaxis.set_major_formatter(PercentFormatter(xmax=1, symbol=""))
-        axes.set_ylabel(f"{measure.phrase} (%)".replace(" at ", "\nat "))
-        floor, top = accuracy_floor(points["mean"], points["min"]), float(points["max"].max())
-        margin = 0.05 * max(top - floor, 0.001)
-        axes.set_ylim(floor - margin, top + margin)
-        if below := int((points["mean"] < floor).sum()):
-            axes.annotate(f"{below} means below the axis", xy=(0.02, 0.04), xycoords="axes fraction", fontsize=6.5)
+        axes.set_ylabel(f"{measure.phrase}{' (%)' if measure.is_fraction else ''}".replace(" at ", "\nat "))
+        if measure.is_fraction:
+            axes.yaxis.set_major_formatter(PercentFormatter(xmax=1, symbol=""))
+        if "accuracy" in measure.column:
+            _from_the_floor(axes, points)
         figure.legend(
             loc="outside upper center", ncols=LEGEND_COLUMNS, frameon=False, handlelength=2.2, columnspacing=1.0
         )
     return figure
+
+
+def _from_the_floor(axes: Axes, points: pd.DataFrame) -> None:
+    """Accuracies that have collapsed must not squeeze the others into a line."""
+    floor, top = accuracy_floor(points["mean"], points["min"]), float(points["max"].max())
+    margin = 0.05 * max(top - floor, 0.001)
+    axes.set_ylim(floor - margin, top + margin)
+    if below := int((points["mean"] < floor).sum()):
+        axes.annotate(f"{below} means below the axis", xy=(0.02, 0.04), xycoords="axes fraction", fontsize=6.5)
 
 
 def _draw(axes: Axes, line: Curve, place: int) -> None:

@@ -35,12 +35,18 @@ class PlannedPoint:
 
 @dataclass(frozen=True)
 class PlannedSweep:
-    """All points of a sweep, with the request that they came from."""
+    """All points of a sweep, with the request that they came from.
+
+    Args:
+        request: overrides behind those of the points.
+        command: the words behind ``lotto`` that ask for the same again.
+    """
 
     sweep: Sweep
     points: tuple[PlannedPoint, ...]
     request: tuple[str, ...]
     folder: Path
+    command: tuple[str, ...]
 
     @classmethod
     def of(cls, sweep: Sweep, request: Sequence[str] = (), config_dir: str | None = None) -> PlannedSweep:
@@ -81,7 +87,7 @@ class PlannedSweep:
             raise BadRequest(
                 "hardware=ddp trains one experiment on several devices: a sweep gives every device its own."
             )
-        return cls(sweep, tuple(made), tuple(request), _folder(sweep, made, request))
+        return cls(sweep, tuple(made), tuple(request), _folder(sweep, made, request), ("sweep", sweep.name, *request))
 
     @property
     def spec(self) -> Spec:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -18,29 +18,38 @@ from lotto.store import Store
 from lotto.sweep.curves import Curve, curves
 from lotto.sweep.definition import DENSITY
 from lotto.sweep.figure import draw_sweep
+from lotto.sweep.measured import measure_called, rows_of
 from lotto.sweep.planned import PlannedSweep
+from lotto.sweep.run import sweep_probes
 from lotto.versions import versions
 
 
 @dataclass(frozen=True)
 class SweepReport:
-    """Where its parts lie, and what its figure shows."""
+    """Where its parts lie, and what its figures show: the lines of every measure."""
 
     csv: Path
     markdown: Path
     figures: tuple[Path, ...]
-    lines: tuple[Curve, ...]
+    lines: dict[Measure, tuple[Curve, ...]]
 
 
 def write_sweep_report(planned: PlannedSweep, table: pd.DataFrame, store: Store) -> SweepReport:
-    """Write ``results.csv``, ``figures/accuracy`` and ``report.md`` into the sweep's folder."""
+    """Write ``results.csv``, a figure for every measure and ``report.md`` into the sweep's folder."""
     shown, folder = planned.sweep.shown, planned.folder
-    lines = tuple(curves(table, shown, ACCURACY.column))
     csv = write_csv(table, folder / "results.csv")
-    figures = save(draw_sweep(lines, shown.x, ACCURACY), folder / "figures" / "accuracy") if lines else ()
+    probes = sweep_probes(planned, store)
+    lines: dict[Measure, tuple[Curve, ...]] = {}
+    figures: list[Path] = []
+    for name in shown.measures:
+        measure = measure_called(name)
+        lines[measure] = tuple(curves(rows_of(name, table, probes), shown, name))
+        if lines[measure]:
+            place = folder / "figures" / ("accuracy" if measure is ACCURACY else name)
+            figures += save(draw_sweep(lines[measure], shown.x, measure), place)
     relative = [path.relative_to(folder) for path in figures]
-    text = _markdown(planned, table, lines, relative, store)
-    return SweepReport(csv, write_aside(folder / "report.md", text.encode()), figures, lines)
+    text = _markdown(planned, lines, relative, store)
+    return SweepReport(csv, write_aside(folder / "report.md", text.encode()), tuple(figures), lines)
 
 
 def print_sweep(planned: PlannedSweep, report: SweepReport, stream: IO[str]) -> None:
@@ -49,17 +58,19 @@ def print_sweep(planned: PlannedSweep, report: SweepReport, stream: IO[str]) -> 
     from rich.console import Console
     from rich.table import Table
 
-    grid = Table(box=SIMPLE)
-    header, rows = summary(report.lines, planned.sweep.shown.x, ACCURACY)
-    for name in header:
-        grid.add_column(name, justify="right", no_wrap=True)
-    for row in rows:
-        grid.add_row(*row)
-    console = Console(file=stream, force_terminal=stream.isatty(), highlight=False)
-    if not console.is_terminal:
-        console.width = 10 + sum(3 + max(len(line[place]) for line in (header, *rows)) for place in range(len(header)))
-    console.print(grid)
-    console.print(_note(ACCURACY), markup=False, soft_wrap=True)
+    for measure, lines in report.lines.items():
+        grid = Table(box=SIMPLE)
+        header, rows = summary(lines, planned.sweep.shown.x, measure)
+        for name in header:
+            grid.add_column(name, justify="right", no_wrap=True)
+        for row in rows:
+            grid.add_row(*row)
+        console = Console(file=stream, force_terminal=stream.isatty(), highlight=False)
+        if not console.is_terminal:
+            widest = (3 + max(len(line[place]) for line in (header, *rows)) for place in range(len(header)))
+            console.width = 10 + sum(widest)
+        console.print(grid)
+        console.print(_note(measure), markup=False, soft_wrap=True)
 
 
 def summary(lines: Sequence[Curve], x: str, measure: Measure) -> tuple[list[str], list[list[str]]]:
@@ -76,19 +87,24 @@ def summary(lines: Sequence[Curve], x: str, measure: Measure) -> tuple[list[str]
     return header, rows
 
 
+def _grid(lines: Sequence[Curve], x: str, measure: Measure) -> str:
+    header, rows = summary(lines, x, measure)
+    grid = [header, ["---:"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in grid)
+
+
 def _cell(point: pd.Series, measure: Measure) -> str:
     return f"{measure.mean_and_spread(float(point['mean']), float(point['sd']))} ({point['n']:.0f})"
 
 
 def _note(measure: Measure) -> str:
-    return f"{measure.phrase.capitalize()} in percent: mean ± standard deviation (n: replicates and whatever else a line averages)"
+    unit = " in percent" if measure.is_fraction else ""
+    return f"{measure.phrase.capitalize()}{unit}: mean ± standard deviation (n: replicates and whatever else a line averages)"
 
 
 def _markdown(
-    planned: PlannedSweep, table: pd.DataFrame, lines: Sequence[Curve], figures: Sequence[Path], store: Store
+    planned: PlannedSweep, lines: Mapping[Measure, Sequence[Curve]], figures: Sequence[Path], store: Store
 ) -> str:
-    header, rows = summary(lines, planned.sweep.shown.x, ACCURACY)
-    grid = [header, ["---:"] * len(header), *rows]
     tickets = [entry.trained.key for entry in planned.plan.entries]
     done = sum(map(store.has, dict.fromkeys(tickets)))
     share = planned.steps_together / planned.steps_apart
@@ -108,13 +124,16 @@ def _markdown(
         f"# {literal(planned.sweep.name)}",
         literal(planned.sweep.title),
         *(f"![{path.stem}]({path.as_posix()})" for path in figures if path.suffix == ".png"),
-        "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in grid),
-        f"{_note(ACCURACY)}.",
+        *(
+            text
+            for measure, its in lines.items()
+            for text in (_grid(its, planned.sweep.shown.x, measure), f"{_note(measure)}.")
+        ),
         "Every ticket of every point is in [results.csv](results.csv), with its point's place on each axis in the last columns.",
         "## Provenance",
         "\n".join(f"- {label}: {literal(text)}" for label, text in facts.items()),
         "## Run again",
-        fenced(" ".join(["lotto", "sweep", planned.sweep.name, *planned.request])),
+        fenced(" ".join(["lotto", *planned.command])),
         "A point alone, from the same store:",
         fenced(" ".join(["lotto", *planned.points[0].point.overrides])),
     ]

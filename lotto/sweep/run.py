@@ -69,7 +69,7 @@ def run_sweep(planned: PlannedSweep, progress: Progress) -> SweepOutcome:
 def begin_sweep(planned: PlannedSweep, store: Store) -> list[str]:
     """Tell the store who needs what, and note the rows that are stored already; returns their keys."""
     store.check_writable()
-    refer(store, planned.folder, ["sweep", planned.sweep.name, *planned.request], planned.plan)
+    refer(store, planned.folder, planned.command, planned.plan)
     stored = {entry.trained.key for entry in planned.plan.entries if store.has(entry.trained.key)}
     return begin_note(planned.folder, sorted(stored))
 

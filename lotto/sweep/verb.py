@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from lotto.errors import BadRequest, StageFailed
 from lotto.store import Store
 from lotto.sweep.definition import Sweep, names
 from lotto.sweep.planned import PlannedSweep
+
+if TYPE_CHECKING:
+    from lotto.sweep.run import SweepOutcome
 
 _FLAGS = ("--plan", "--no-estimate", "--workers")
 
@@ -55,21 +58,23 @@ def print_plan(planned: PlannedSweep, estimates: bool, stream: IO[str]) -> int:
     return 0
 
 
-def _run(planned: PlannedSweep, flags: Sequence[str], config_dir: str | None, stream: IO[str]) -> int:
+def run_planned(planned: PlannedSweep, flags: Sequence[str], config_dir: str | None, stream: IO[str]) -> SweepOutcome:
+    """Say what is planned, and run it: in this process, or in as many as ``--workers`` says."""
     from lotto.running.progress import make_progress
     from lotto.sweep.run import run_sweep
     from lotto.sweep.workers import run_with_workers, workers_of
 
-    store = Store(planned.spec.store)
-    for line in planned.describe(store):
+    for line in planned.describe(Store(planned.spec.store)):
         print(line, file=stream)
     stream.flush()
     workers = workers_of(planned, flags)
-    outcome = (
-        run_sweep(planned, make_progress(stream))
-        if workers is None
-        else run_with_workers(planned, workers, config_dir, stream)
-    )
+    if workers is None:
+        return run_sweep(planned, make_progress(stream))
+    return run_with_workers(planned, workers, config_dir, stream)
+
+
+def _run(planned: PlannedSweep, flags: Sequence[str], config_dir: str | None, stream: IO[str]) -> int:
+    outcome = run_planned(planned, flags, config_dir, stream)
     if outcome.written:
         from lotto.sweep.report import print_sweep
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -48,7 +49,12 @@ def run_with_workers(planned: PlannedSweep, workers: int, config_dir: str | None
     cached = begin_sweep(planned, store)
     before = planned.plan.steps(planned.plan.missing(store.has).values())
     request = planned.folder / "request.json"
-    asked = {"sweep": str(planned.sweep.path), "overrides": list(planned.request), "config_dir": config_dir}
+    asked = {
+        "sweep": str(planned.sweep.path),
+        "axes": planned.sweep.axes,
+        "overrides": list(planned.request),
+        "config_dir": config_dir,
+    }
     write_aside(request, json.dumps(asked).encode())
 
     def say(line: str) -> None:
@@ -78,7 +84,9 @@ def work(request: Path) -> None:
         StageFailed: a stage failed.
     """
     asked = json.loads(request.read_text())
-    planned = PlannedSweep.of(Sweep.read(asked["sweep"]), asked["overrides"], asked["config_dir"])
+    axes = {axis: tuple(values) for axis, values in asked["axes"].items()}
+    sweep = replace(Sweep.read(asked["sweep"]), axes=axes)
+    planned = PlannedSweep.of(sweep, asked["overrides"], asked["config_dir"])
     store = Store(planned.spec.store)
     missing = planned.plan.missing(store.verify)
     failed, _ = train_sweep(planned, missing, store, make_progress()) if missing else ({}, 0)

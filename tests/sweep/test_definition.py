@@ -66,7 +66,7 @@ skip:
         ("axes: {seed: [0]}\nskip: [{method: imp}]", "is not a mapping of axes"),
         ("axes: {seed: [0]}\nskip: [{seed: 1}]", "skip.seed=1 is not on the axis: 0"),
         ("axes: {seed: [0]}\nreport: {x: lr}", "report names lr: choose from density, branch, seed"),
-        ("axes: {seed: [0]}\nreport: {y: lr}", "may say x and lines"),
+        ("axes: {seed: [0]}\nreport: {y: lr}", "may say x, lines and measures"),
         ("axes: {seed: [0", "cannot be read as YAML"),
         ("axes: {seed: [0]}\noverrides: seed=1", "is not a list of words"),
     ],

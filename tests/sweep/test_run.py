@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 
 from lotto.errors import StoreUnwritable
 from lotto.report.columns import read_csv
+from lotto.report.measures import ACCURACY
 from lotto.running.progress import QuietProgress
 from lotto.store import Store
 from lotto.sweep.definition import Sweep
@@ -80,7 +81,7 @@ def test_stages_of_several_points_are_stacked(alone: PlannedSweep) -> None:
 def test_a_line_counts_a_shared_network_once(alone: PlannedSweep) -> None:
     outcome = run_sweep(alone, QuietProgress())
     assert outcome.written is not None
-    for line in outcome.written.lines:
+    for line in outcome.written.lines[ACCURACY]:
         dense = line.points[line.points["x"] == 1.0]
         assert dense.empty or dense["n"].tolist() == [4]  # 2 seeds x 2 replicates
 

@@ -1,0 +1,1 @@
+"""A paper's tables and figures: what they say, as rules, beside what is measured here."""

@@ -1,0 +1,225 @@
+"""The number of a claim as it is measured here, one value for every replicate. A pure function of the tables and the store."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lotto.report.intervals import ROUNDING, t_half_width
+from lotto.report.measures import weights_percent
+from lotto.reproduce.claim import Claim
+from lotto.sweep.definition import called
+from lotto.sweep.run import axis_column
+
+# Two densities are one level where they differ by less than this factor: half of a round that removes a tenth.
+SAME_DENSITY = 0.9**0.5
+DENSE = 1.0
+
+
+class NotMeasuredError(Exception):
+    """Why a claim's number cannot be had from what was run."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A number measured here.
+
+    Args:
+        value: the mean over replicates; None where there is nothing to measure, and then ``reason`` says why.
+        low: of the 95% t interval, NaN for fewer than two replicates.
+        where: the level that was looked at, where the claim leaves it open.
+    """
+
+    value: float | None
+    sd: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    least: float = math.nan
+    most: float = math.nan
+    n: int = 0
+    where: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What claims are measured on.
+
+    Args:
+        results: the contract's columns with the axes of the points.
+        probes: likewise, of the probes.
+        curve: the evaluations of a trained artifact, by its key.
+    """
+
+    results: pd.DataFrame
+    probes: pd.DataFrame
+    curve: Callable[[str], Sequence[Mapping[str, Any]]]
+
+
+def measured(claim: Claim, tables: Tables) -> Measured:
+    """The claim's own quantity, over the replicates that both of its sides have."""
+    try:
+        rows = _values(claim.measure, tables)
+        of = _chosen(rows, claim.of, tables.results)
+        against = None if claim.against is None else _chosen(rows, claim.against, tables.results)
+        if claim.kind == "down_to":
+            assert against is not None
+            return _down_to(of, against, claim.margin)
+        values, density = _per_replicate(claim, of, against)
+    except NotMeasuredError as reason:
+        return Measured(None, reason=str(reason))
+    where = f"at {weights_percent(density)}% of the weights" if density is not None and _is_range(claim.of) else ""
+    return _summary(values, where)
+
+
+def _summary(values: pd.Series, where: str) -> Measured:
+    n, sd = len(values), float(values.std(ddof=1))
+    mean, half = float(values.mean()), float(t_half_width(sd, n))
+    return Measured(mean, sd, mean - half, mean + half, float(values.min()), float(values.max()), n, where)
+
+
+def _per_replicate(claim: Claim, of: pd.DataFrame, against: pd.DataFrame | None) -> tuple[pd.Series, float | None]:
+    """The quantity by replicate, and the density of the level that it is about."""
+    compared = _compared(claim.kind, of, against)
+    levels = compared.groupby("density")["value"].mean()
+    density: float | None = None
+    if _is_range(claim.of) and claim.over != "mean":
+        place = levels.argmax() if claim.over == "best" else levels.argmin()
+        density = float(levels.index.to_numpy()[place])
+        compared = compared.loc[compared["density"] == density]
+    elif len(levels) == 1:
+        density = float(levels.index.to_numpy()[0])
+    if claim.kind == "density":
+        assert density is not None
+        return compared.groupby("replicate")["density"].mean(), density
+    return compared.groupby("replicate")["value"].mean(), density
+
+
+def _compared(kind: str, of: pd.DataFrame, against: pd.DataFrame | None) -> pd.DataFrame:
+    """``of``, less or over ``against`` of the same replicate: at the same level if ``against`` has several, else at its one."""
+    own: pd.DataFrame = of.groupby(["replicate", "density"])[["value"]].mean().reset_index()
+    if against is None:
+        return own
+    levels = against["density"].nunique()
+    by = ["replicate", "density"] if levels > 1 else ["replicate"]
+    other = against.groupby(by)["value"].mean().rename("other")
+    joined = own.join(other, on=by, how="inner")
+    if joined.empty:
+        raise NotMeasuredError("no replicate has both sides of the comparison")
+    # A density is compared as what ``over`` chooses by: the gain of each level.
+    value = joined["value"] / joined["other"] if kind == "ratio" else joined["value"] - joined["other"]
+    return joined.assign(value=value)
+
+
+def _down_to(of: pd.DataFrame, against: pd.DataFrame, margin: float) -> Measured:
+    """The smallest density down to which the mean of every level is at least that of the other side, less the margin."""
+    compared = _compared("difference", of, against)
+    values = compared.pivot_table(index="replicate", columns="density", values="value")
+    reached = _smallest(values.mean(), margin)
+    own = [min(_smallest(row.dropna(), margin), DENSE) for _, row in values.iterrows()]
+    if math.isinf(reached):
+        where = "no level reaches it"
+    else:
+        where = "the sparsest level trained" if reached <= float(values.columns.to_numpy().min()) + ROUNDING else ""
+    return Measured(min(reached, DENSE), n=len(values), least=min(own), most=max(own), where=where)
+
+
+def _smallest(differences: pd.Series, margin: float) -> float:
+    """Of differences by density, the smallest density with none below -margin above it; infinity if there is none."""
+    reached = math.inf
+    for density in sorted(differences.index, reverse=True):
+        if differences[density] < -margin - ROUNDING:
+            break
+        reached = float(density)
+    return reached
+
+
+# -- rows -------------------------------------------------------------------------------------------------------------------------------
+
+
+def _values(measure: str, tables: Tables) -> pd.DataFrame:
+    """The rows that have the measure, with it in the column ``value``."""
+    name, _, fraction = measure.partition("@")
+    if fraction:
+        return _along(name, float(fraction), tables)
+    if measure in tables.results:
+        return tables.results.assign(value=tables.results[measure].astype(float))
+    probe, _, read = measure.rpartition(".")
+    found = tables.probes[(tables.probes["probe"] == probe) & (tables.probes["measure"] == read)]
+    if found.empty:
+        raise NotMeasuredError(f"nothing was read by the probe {probe}" if probe else f"the results have no {measure}")
+    return found.assign(value=found["value"].astype(float))
+
+
+def _along(measure: str, fraction: float, tables: Tables) -> pd.DataFrame:
+    """The measure at the last evaluation up to a fraction of training."""
+
+    def value(row: pd.Series) -> float:
+        curve = tables.curve(str(row["key"]))
+        first = curve[-1]["step"] - row["train_steps"]
+        seen = [point for point in curve if point["step"] <= first + fraction * row["train_steps"] and measure in point]
+        return float(seen[-1][measure]) if seen else math.nan
+
+    if tables.results.empty:
+        raise NotMeasuredError("nothing was trained")
+    return tables.results.assign(value=tables.results.apply(value, axis=1))
+
+
+def _chosen(rows: pd.DataFrame, selection: Mapping[str, Any], results: pd.DataFrame) -> pd.DataFrame:
+    """The rows that a claim speaks of."""
+    selection = {"branch": "ticket", **selection}
+    for name, wanted in selection.items():
+        if name == "density":
+            rows = rows[_near(rows["density"], wanted)]
+            if rows.empty:
+                raise NotMeasuredError(_no_level(wanted, results))
+            continue
+        column = name if name in rows else axis_column(name)
+        if column not in rows:
+            raise NotMeasuredError(f"{name}={called(wanted)} was not run")
+        rows = (
+            rows[rows[column].map(str) == called(wanted)]
+            if rows[column].dtype == object
+            else rows[rows[column] == wanted]
+        )
+        if rows.empty:
+            raise NotMeasuredError(f"no row has {name} {called(wanted)}")
+    rows = rows[np.isfinite(rows["value"])]
+    if rows.empty:
+        raise NotMeasuredError("it was not measured there")
+    # Replicates and branches whose masks differ by a weight are one level.
+    mean = rows.groupby("level")["density"].transform("mean") if _is_range(selection) else rows["density"].mean()
+    return rows.assign(
+        density=pd.Series(mean, index=rows.index).map(lambda density: float(f"{density:.3g}")), replicate=_unit(rows)
+    )
+
+
+def _unit(rows: pd.DataFrame) -> pd.Series:
+    """What counts towards n: a replicate, of every seed if there are several."""
+    seeds = axis_column("seed")
+    return rows[seeds].astype(str) + "/" + rows["replicate"].astype(str) if seeds in rows else rows["replicate"]
+
+
+def _near(densities: pd.Series, wanted: Any) -> pd.Series:
+    if isinstance(wanted, list):
+        low, high = map(float, wanted)
+        return (densities >= low * SAME_DENSITY) & (densities <= high / SAME_DENSITY)
+    distance = np.log(densities / float(wanted)).abs()
+    return (distance < -math.log(SAME_DENSITY)) & (distance <= distance.min() + 0.01)
+
+
+def _no_level(wanted: Any, results: pd.DataFrame) -> str:
+    reached = (
+        f"the levels end at {weights_percent(results['density'].min())}%" if len(results) else "nothing was trained"
+    )
+    asked = " to ".join(weights_percent(float(one)) for one in (wanted if isinstance(wanted, list) else [wanted]))
+    return f"no level lies at {asked}% of the weights ({reached})"
+
+
+def _is_range(selection: Mapping[str, Any]) -> bool:
+    return isinstance(selection.get("density"), list)
