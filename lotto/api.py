@@ -64,24 +64,79 @@ def _note_request(config: DictConfig, folder: Path, overrides: Sequence[str]) ->
     OmegaConf.save(OmegaConf.create(list(overrides)), notes / "overrides.yaml")
 
 
-def report_again(folders: Sequence[Path], stream: IO[str]) -> None:
+def report_again(
+    folders: Sequence[Path], stream: IO[str], page: Path | None = None, store: Path | None = None
+) -> Path | None:
     """Write the reports of finished runs anew from what is stored; without folders, of every run under ``outputs/runs``.
 
+    Several folders, of runs, sweeps or tickets, are compared as well, in one page; so are the points of a single sweep.
+
+    Args:
+        folders: those of runs, of sweeps, and ticket files or folders of such.
+        page: the folder of the comparison; unless given, a sweep's own, or one under ``outputs/reports`` that follows from ``folders``.
+        store: where the keys of sweeps lead, whose folders do not say it; unless given, the default store.
+
+    Returns:
+        The page that compares, None for a single run.
+
     Raises:
-        BadRequest: a folder is not a run's.
+        BadRequest: a folder is none of these.
     """
+    from lotto.report.compared import is_run
+
+    # A run that ended before its first result left no table to make anew.
+    found = list(dict.fromkeys(folders)) or sorted(path.parent for path in Path("outputs/runs").glob("**/results.csv"))
+    if not found:
+        raise BadRequest("There is no run with results under outputs/runs: give the folder of one.")
+    compares = bool(folders) and (len(found) > 1 or not is_run(found[0]))
+    if page and not compares:
+        raise BadRequest(f"hydra.run.dir={page} says where several folders are compared: give more than one.")
+    # What cannot be compared is refused before anything is written.
+    whole = _comparison(found, store) if compares else ""
+    for folder in found:
+        if is_run(folder) or not compares:
+            _report_run(folder, stream)
+    if not compares:
+        return None
+    return _write_comparison(whole, page or _page_folder(found), stream)
+
+
+def _report_run(folder: Path, stream: IO[str]) -> None:
     from omegaconf import OmegaConf
 
     from lotto.experiment import report_experiment
 
-    # A run that ended before its first result left no table to make anew.
-    found = list(folders) or sorted(path.parent for path in Path("outputs/runs").glob("**/results.csv"))
-    if not found:
-        raise BadRequest("There is no run with results under outputs/runs: give the folder of one.")
-    for folder in found:
-        spec = read_spec(config_of(folder))
-        overrides = OmegaConf.load(folder / ".hydra" / "overrides.yaml")
-        _show(report_experiment(spec, folder, [str(override) for override in overrides]), stream)
+    spec = read_spec(config_of(folder))
+    overrides = OmegaConf.load(folder / ".hydra" / "overrides.yaml")
+    _show(report_experiment(spec, folder, [str(override) for override in overrides]), stream)
+
+
+def _comparison(folders: Sequence[Path], store: Path | None) -> str:
+    """The page that compares what lies in ``folders``."""
+    from lotto.report.compare import compare
+    from lotto.report.compared import read_compared, read_tickets
+
+    return compare(read_compared(folders, store or Path(composed([]).store)), read_tickets(folders))
+
+
+def _page_folder(folders: Sequence[Path]) -> Path:
+    """A single sweep's page lies beside its table."""
+    from lotto.report.compare import page_folder
+
+    return folders[0] if len(folders) == 1 and (folders[0] / "results.csv").is_file() else page_folder(folders)
+
+
+def _write_comparison(text: str, folder: Path, stream: IO[str]) -> Path:
+    from lotto.report.aside import write_aside
+
+    try:
+        path = write_aside(folder / "report.html", text.encode())
+    except OSError as reason:
+        raise BadRequest(
+            f"The comparison cannot be written to {folder} ({reason.strerror}): give hydra.run.dir=DIR."
+        ) from None
+    print(f"comparison {_from_here(path)}", file=stream, flush=True)
+    return path
 
 
 def mirror_again(logger: str, folders: Sequence[Path], overrides: Sequence[str], stream: IO[str]) -> int:

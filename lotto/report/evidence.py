@@ -44,12 +44,12 @@ class Evidence:
         }
         return cls(store, trained, starts)
 
-    def curves(self, table: pd.DataFrame) -> pd.DataFrame:
-        """The evaluations during training of every row: its ``branch``, ``level`` and ``replicate``, the ``step``, and
-        whatever was measured there (losses in nats, accuracies as fractions).
+    def curves(self, table: pd.DataFrame, prefix: str = "") -> pd.DataFrame:
+        """The evaluations during training of every row: its ``line`` (the branch behind ``prefix``), ``level`` and ``replicate``, the
+        ``step``, and whatever was measured there (losses in nats, accuracies as fractions).
         """
         rows = [
-            {"branch": row.branch, "level": row.level, "replicate": row.replicate, **evaluation}
+            {"line": f"{prefix}{row.branch}", "level": row.level, "replicate": row.replicate, **evaluation}
             for row in table.drop_duplicates("key").itertuples()
             if row.key in self.trained
             for evaluation in self.store.metrics(str(row.key))

@@ -188,7 +188,7 @@ def _level_table(table: pd.DataFrame, measure: Measure, finding: Finding) -> str
 
 
 def _provenance(page: Page, table: pd.DataFrame, meta: ReportMeta, evidence: Evidence) -> None:
-    page.data["origins"] = origins(table, evidence)
+    page.data["origins"] = [origins(table, evidence)]
     tickets = {path.name: str(path) for path in meta.tickets}
     files = markup.folded(f"Ticket files ({len(tickets)})", markup.terms(tickets)) if tickets else ""
     content = (

@@ -10,9 +10,12 @@ import pandas as pd
 import pytest
 
 from lotto.report.beside import Beside
+from lotto.report.compare import compare
+from lotto.report.compared import Compared, read_tickets
 from lotto.report.finding import find
 from lotto.report.html import html_report
 from lotto.report.meta import ReportMeta
+from lotto.store import Store
 from tests.report.browser import DESKTOP, PHONE, Browser, Opened, colours, running_browser
 from tests.report.report_examples import claims, probes
 
@@ -263,3 +266,56 @@ def test_what_moves_does_so_for_those_who_like_it_alone(browser: Browser, small_
     for motion, behaviour in (("reduce", "auto"), ("no-preference", "smooth")):
         with browser.open(small_run / "report.html", reduced_motion=motion) as opened:
             assert opened.page.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == behaviour
+
+
+@pytest.fixture(scope="module")
+def comparison(small_run: Path, small_table: pd.DataFrame) -> Path:
+    """The small run beside itself with better tickets, under a hostile name."""
+    better = small_table.assign(test_accuracy=small_table["test_accuracy"] / 2 + 0.5)
+    runs = [
+        Compared(name, small_run, table, Store(small_run / "store"), {"method": name}, f"lotto {name}")
+        for name, table in (("imp", small_table), (HOSTILE, better))
+    ]
+    path = small_run / "comparison.html"
+    path.write_text(compare(runs, read_tickets([small_run / "tickets"])), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("width", [PHONE, DESKTOP])
+def test_a_comparison_opens_and_switches_runs_and_branches(
+    browser: Browser, comparison: Path, tmp_path: Path, width: int
+) -> None:
+    with browser.open(comparison, width) as opened:
+        picture = tmp_path / "page.png"
+        opened.page.screenshot(path=str(picture), full_page=True)
+        assert colours(picture) > 100 and opened.overflow <= 0
+        assert len(opened.lines("accuracy")) == 6
+        runs = opened.page.locator("#accuracy .legend button[data-key=run]")
+        assert runs.nth(1).inner_text() == HOSTILE
+        runs.nth(0).click()
+        assert opened.lines("accuracy") == ["1/shuffle", "1/reinit", "1/ticket"] == opened.lines("curves")
+        opened.page.locator("#accuracy .legend button[data-name=reinit]").click()
+        assert opened.lines("accuracy") == ["1/shuffle", "1/ticket"]
+        assert opened.page.title() == "2 runs and 1 ticket compared"
+        assert opened.said == [] and opened.asked == [comparison.resolve().as_uri()]
+
+
+def test_colours_of_a_comparison_tell_runs_or_branches_apart(browser: Browser, comparison: Path) -> None:
+    def looks(opened: Opened) -> list[tuple[str | None, str | None]]:
+        lines = opened.page.locator("#accuracy .stroke").all()
+        return [
+            (line.get_attribute("style"), line.locator(".line").get_attribute("stroke-dasharray")) for line in lines
+        ]
+
+    with browser.open(comparison) as opened:
+        by_run = looks(opened)
+        assert len({colour for colour, _ in by_run}) == 2
+        opened.page.get_by_label("Colours tell apart").select_option("branch")
+        by_branch = looks(opened)
+        assert len({colour for colour, _ in by_branch}) == 3 and len({dash for _, dash in by_branch}) == 2
+        assert "#0072b2" in str(by_branch[-1][0])  # the ticket's own
+        opened.page.locator("#mask select").first.select_option(
+            label=opened.page.locator("#mask option").nth(2).inner_text()
+        )
+        assert opened.page.locator("#mask input[type=range]").get_attribute("max") == "0"
+        assert opened.said == []

@@ -65,11 +65,14 @@ def cost_header(rows: pd.DataFrame) -> Iterator[str]:
 
 def duration(seconds: float) -> str:
     """Seconds as one reads them: 41 s, 2 min 5 s, 3 h 12 min."""
-    if seconds < _MINUTE:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    if seconds < _HOUR:
-        return f"{seconds // _MINUTE:.0f} min {seconds % _MINUTE:.0f} s"
-    return f"{seconds // _HOUR:,.0f} h {seconds % _HOUR // _MINUTE:.0f} min"
+    whole = round(seconds)
+    if whole < 10:
+        return f"{seconds:.2g} s"
+    if whole < _MINUTE:
+        return f"{whole} s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min {whole % _MINUTE} s"
+    return f"{whole // _HOUR:,} h {whole % _HOUR // _MINUTE} min"
 
 
 def with_prefix(number: float) -> str:

@@ -6,10 +6,14 @@ from collections.abc import Iterable, Mapping
 from html import escape
 
 
-def table(caption: str, header: Iterable[object], rows: Iterable[str]) -> str:
-    """A table that scrolls by itself where it is wider than the page; such a box must be reachable by keyboard."""
+def table(caption: str, header: Iterable[object], rows: Iterable[str], is_named: bool = False) -> str:
+    """A table that scrolls by itself where it is wider than the page; such a box must be reachable by keyboard.
+
+    Where ``is_named``, the first cell of a row is its name.
+    """
     heads = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in header)
-    grid = f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    kind = ' class="named"' if is_named else ""
+    grid = f"<table{kind}><thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
     return f'<div class="wide" role="region" aria-label="{escape(caption)}" tabindex="0">{grid}</div>'
 
 

@@ -23,11 +23,12 @@ BUDGET = 1_500_000
 """Characters that all pictures together may take; further replicates are left out."""
 
 
-def first_layer_masks(table: pd.DataFrame, evidence: Evidence) -> dict[str, Any] | None:
+def first_layer_masks(table: pd.DataFrame, evidence: Evidence, budget: int = BUDGET) -> dict[str, Any] | None:
     """The first layer's mask of every row whose mask is its own; None where it has none or is no picture.
 
     A fully connected layer on images of ``C`` x ``H`` x ``W`` has, for every level, the number of kept connections of each
     pixel (channels together) and the masks of the units that keep most at the sparsest level; a convolution the masks of its filters.
+    Replicates are left out that would take more than ``budget`` characters.
     A control that shares its ticket's mask, such as reinit, is not shown twice. Bits are packed, the highest first.
     """
     order, shape = evidence.layer_order(), evidence.input_shape()
@@ -45,12 +46,22 @@ def first_layer_masks(table: pd.DataFrame, evidence: Evidence) -> dict[str, Any]
     for replicate, rows in table[table.get("sample", pd.Series(0, table.index)) == 0].groupby("replicate"):
         made = dict(_frames(rows, evidence, layer, picture))
         cost = sum(len(str(frame)) for levels in made.values() for frame in levels.values())
-        if frames and spent + cost > BUDGET:
+        if frames and spent + cost > budget:
             break
         spent += cost
         for branch, levels in made.items():
             frames.setdefault(branch, {})[str(replicate)] = levels
-    return {"layer": layer, "shape": list(sample.shape), **picture, "frames": frames} if frames else None
+    replicates = int(table["replicate"].nunique())
+    about = {"layer": layer, "shape": list(sample.shape), "replicates": replicates, **picture}
+    return {**about, "frames": frames} if frames else None
+
+
+def picture_of(layer: str, mask: np.ndarray, shape: tuple[int, ...]) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """How a single mask is drawn, and its picture; None where it is none."""
+    picture = _picture(mask, shape) if len(shape) == 3 else None
+    if picture is None:
+        return None
+    return {"layer": layer, "shape": list(mask.shape), **picture}, _frame(mask, picture, _fullest(mask, picture))
 
 
 def _picture(mask: np.ndarray, shape: tuple[int, ...]) -> dict[str, Any] | None:

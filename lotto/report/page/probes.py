@@ -49,7 +49,7 @@ def profile_sets(probes: pd.DataFrame) -> list[dict[str, Any]]:
             **_fields(probe, measure, layer),
             "x": _AXES.get(probe, "x"),
             "diagonal": (probe, measure) in _ALONG_THE_DIAGONAL,
-            "lines": profile_lines(rows),
+            "lines": profile_lines(rows.assign(line=rows["branch"])),
         }
         for (probe, measure, layer), rows in _grouped(along, ["probe", "measure", "layer"])
     ]

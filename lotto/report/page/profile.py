@@ -13,6 +13,11 @@ from lotto.report.page.embed import drawn
 MOST_POINTS = 120
 """Points of one curve: what a screen can tell apart."""
 
+LEAST_POINTS = 24
+
+BUDGET = 50_000
+"""Points of all learning curves of a page together; where runs are compared, each curve has fewer."""
+
 _SHARE_EARLY = 3
 """Every third of them is chosen by factors, since the first steps change most."""
 
@@ -26,28 +31,35 @@ _MEASURES = {
 }
 
 
-def learning_curves(curves: pd.DataFrame, prefix: str = "") -> list[dict[str, Any]]:
+def learning_curves(curves: pd.DataFrame) -> list[dict[str, Any]]:
     """A set for each measure in ``curves`` (as ``Evidence.curves`` gives them), validation first."""
     if curves.empty:
         return []
+    measures = {column: about for column, about in _MEASURES.items() if column in curves}
+    most = points_each(len(measures) * len(curves[["line", "level"]].drop_duplicates()))
     sets = []
-    for column, (label, unit, factor) in _MEASURES.items():
-        if column in curves and (known := curves[curves[column].notna()]).size:
-            lines = profile_lines(known.assign(x=known["step"], value=known[column]), prefix)
-            sets.append(
-                {"id": column, "label": label, "unit": unit, "factor": factor, "x": "iteration", "lines": lines}
-            )
+    for column, (label, unit, factor) in measures.items():
+        known = curves[curves[column].notna()]
+        if len(known):
+            lines = profile_lines(known.assign(x=known["step"], value=known[column]), most)
+            about = {"id": column, "label": label, "unit": unit, "factor": factor}
+            sets.append({**about, "x": "iteration", "lines": lines})
     return sets
 
 
-def profile_lines(frame: pd.DataFrame, prefix: str = "") -> dict[str, dict[str, Any]]:
-    """For every branch (behind ``prefix``) and level the mean of ``value`` over replicates at each ``x``, and its range."""
-    within = frame.groupby(["branch", "level", "replicate", "x"], sort=True)["value"].mean()
-    spread = within.groupby(["branch", "level", "x"]).agg(["mean", "min", "max", "count"])
+def points_each(count: int) -> int:
+    """Points of each of ``count`` curves on a page."""
+    return min(MOST_POINTS, max(LEAST_POINTS, BUDGET // max(count, 1)))
+
+
+def profile_lines(frame: pd.DataFrame, most: int = MOST_POINTS) -> dict[str, dict[str, Any]]:
+    """For every ``line`` and level the mean of ``value`` over replicates at each ``x``, and its range."""
+    within = frame.groupby(["line", "level", "replicate", "x"], sort=True)["value"].mean()
+    spread = within.groupby(["line", "level", "x"]).agg(["mean", "min", "max", "count"])
     lines: dict[str, dict[str, Any]] = {}
-    for (branch, level), group in spread.groupby(["branch", "level"]):
-        kept = group.droplevel(["branch", "level"]).iloc[thinned(len(group))]
-        lines.setdefault(f"{prefix}{branch}", {})[str(level)] = {
+    for (line, level), group in spread.groupby(["line", "level"]):
+        kept = group.droplevel(["line", "level"]).iloc[thinned(len(group), most)]
+        lines.setdefault(str(line), {})[str(level)] = {
             "x": [drawn(value) for value in kept.index],
             "mean": _numbers(kept["mean"]),
             # A single replicate has no band.
@@ -57,12 +69,13 @@ def profile_lines(frame: pd.DataFrame, prefix: str = "") -> dict[str, dict[str, 
     return lines
 
 
-def thinned(count: int) -> list[int]:
-    """Which of ``count`` points are drawn: first and last, most of them evenly apart, the others by equal factors."""
-    if count <= MOST_POINTS:
+def thinned(count: int, most: int = MOST_POINTS) -> list[int]:
+    """Which of ``count`` points are drawn, ``most`` of them or a few less: first and last, most of them evenly apart,
+    the others by equal factors."""
+    if count <= most:
         return list(range(count))
-    early = MOST_POINTS // _SHARE_EARLY
-    evenly = np.linspace(0, count - 1, MOST_POINTS - early)
+    early = most // _SHARE_EARLY
+    evenly = np.linspace(0, count - 1, most - early)
     by_factors = np.geomspace(1, count, early) - 1
     return sorted({round(place) for place in (*evenly, *by_factors)})
 

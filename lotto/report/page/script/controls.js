@@ -16,9 +16,10 @@ function checkboxOf(text, checked, onPick) {
   return { box, element: labelled(text, box, "check") };
 }
 
-// The page's level, as a slider over the levels that a figure has. All sliders show the same level where they can.
-function levelSlider(levels) {
-  const slider = html("input", { type: "range", min: 0, max: Math.max(levels.length - 1, 0), step: 1 });
+// The page's level, as a slider over the levels that a figure has now. All sliders show the same level where they can.
+function levelSlider(found) {
+  let levels = [];
+  const slider = html("input", { type: "range", min: 0, max: 0, step: 1 });
   const text = html("output");
   const play = html("button", { type: "button", class: "play", "aria-label": "Play through the levels" }, "Play");
   let timer = null;
@@ -28,6 +29,8 @@ function levelSlider(levels) {
     play.textContent = "Play";
   };
   const show = () => {
+    levels = found();
+    slider.max = Math.max(levels.length - 1, 0);
     const place = nearestPlace(levels, state.level);
     slider.value = place;
     text.textContent = levelText(levels[place]);
@@ -49,7 +52,12 @@ function levelSlider(levels) {
   onChange(show);
   show();
   const element = html("div", { class: "levels" }, labelled("Level", slider, "slide"), text, play);
-  return { slider, element, level: () => levels[+slider.value] };
+  return { slider, element, level: () => levels[+slider.value], show };
+}
+
+// All levels in some mappings whose names are levels.
+function levelsOf(mappings) {
+  return [...new Set(mappings.flatMap((mapping) => Object.keys(mapping).map(Number)))].sort((a, b) => a - b);
 }
 
 function nearestPlace(levels, wanted) {

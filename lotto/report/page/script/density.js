@@ -2,7 +2,9 @@
 function densityFigure(sets, name) {
   const figure = html("div");
   let set = sets[0];
-  const choice = { log: true, band: "range", whole: false };
+  const lines = DATA.lines.filter((line) => sets.some((one) => line.id in one.lines));
+  // The bands of many lines hide each other.
+  const choice = { log: true, band: lines.length > 4 ? "none" : "range", whole: false };
   const pick = selectOf("Measure", sets.map((one) => [one.id, one.label]), (id) => {
     set = sets.find((one) => one.id === id);
     renew();
@@ -11,6 +13,7 @@ function densityFigure(sets, name) {
     choice.band = value;
     renew();
   });
+  band.select.value = choice.band;
   const log = checkboxOf("Logarithmic axis", true, (on) => {
     choice.log = on;
     renew();
@@ -43,7 +46,6 @@ function densityFigure(sets, name) {
 
   const title = html("h3", { class: "y-title" });
   const plot = html("div", { class: "plot-place" });
-  const lines = DATA.lines.filter((line) => sets.some((one) => line.id in one.lines));
   figure.append(html("div", { class: "controls" }, ...[pick.element, band.element, log.element, whole.element].filter(Boolean)), title, legend(lines), plot);
   const chart = chartIn(plot, describe);
   const values = valuesOf(chart.chart);

@@ -4,8 +4,7 @@ function layersFigure(networks) {
   let line = lines[0];
   let view = "bars";
   const ofLine = () => networks.find((network) => line.id in network.kept);
-  const levels = [...new Set(networks.flatMap((network) => Object.values(network.kept).flatMap((found) => Object.keys(found).map(Number))))].sort((a, b) => a - b);
-  const slider = levelSlider(levels);
+  const slider = levelSlider(() => levelsOf([ofLine().kept[line.id]]));
   const pick = selectOf("Of", lines.map((one) => [one.id, lineName(one)]), (id) => {
     line = LINES.get(id);
     show();
@@ -22,7 +21,6 @@ function layersFigure(networks) {
   function fillBars() {
     const network = ofLine();
     const kept = network.kept[line.id][slider.level()];
-    if (!kept) return bars.replaceChildren(html("p", { class: "nothing" }, `${lineName(line)} has no ${levelText(slider.level())}.`));
     const total = network.totals.reduce((sum, count) => sum + count, 0);
     const all = kept.reduce((sum, count) => sum + count, 0);
     const rows = [...network.names.map((name, place) => [name, kept[place], network.totals[place]]), ["all layers", all, total]];
@@ -61,6 +59,7 @@ function layersFigure(networks) {
   const values = valuesOf(chart.chart);
   figure.append(values.element);
   function show() {
+    slider.show();
     title.textContent = "Density of the layer (%)";
     bars.hidden = slider.element.hidden = view !== "bars";
     plot.hidden = values.element.hidden = view === "bars";

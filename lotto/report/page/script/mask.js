@@ -13,8 +13,8 @@ function maskFigure(networks) {
     choice.fixed = on;
     show();
   });
-  const levels = [...new Set(networks.flatMap((one) => Object.values(one.frames).flatMap((byReplicate) => Object.values(byReplicate).flatMap((found) => Object.keys(found).map(Number)))))].sort((a, b) => a - b);
-  const slider = levelSlider(levels);
+  const frames = () => network.frames[choice.branch]?.[choice.replicate] || {};
+  const slider = levelSlider(() => levelsOf([frames()]));
   let cursor = null;
 
   function choose() {
@@ -35,17 +35,15 @@ function maskFigure(networks) {
   }
 
   function show() {
-    const frame = network.frames[choice.branch][choice.replicate][slider.level()];
-    canvas.hidden = scale.hidden = !frame;
+    slider.show();
+    const frame = frames()[slider.level()];
     units.replaceChildren();
     reading.textContent = "";
-    if (!frame) {
-      text.textContent = `${choice.branch} has no mask at ${levelText(slider.level())}.`;
-      return;
-    }
     const total = network.shape.reduce((product, side) => product * side, 1);
-    const start = `${network.layer} of ${choice.branch}, ${levelText(slider.level())}: ${grouped(frame.kept, 0)} of ${grouped(total, 0)} weights kept (${percentOf(frame.kept / total)}%)`;
-    text.textContent = network.kind === "pixels" ? showPixels(frame, start) : showFilters(frame, start);
+    const start = `${network.layer} of ${network.run ? `${network.run}, ` : ""}${choice.branch}, ${levelText(slider.level())}: ${grouped(frame.kept, 0)} of ${grouped(total, 0)} weights kept (${percentOf(frame.kept / total)}%)`;
+    const shown = Object.keys(network.frames[choice.branch]).length;
+    const left = shown < network.replicates ? ` ${shown} of ${network.replicates} replicates can be looked at.` : "";
+    text.textContent = (network.kind === "pixels" ? showPixels(frame, start) : showFilters(frame, start)) + left;
     canvas.setAttribute("aria-label", `${text.textContent} Arrow keys read single pixels.`);
   }
 

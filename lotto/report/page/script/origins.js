@@ -1,10 +1,10 @@
 // Where one number comes from: choose a line, a level and a replicate.
-function originsFigure({ rows, versions, data }) {
+function originsFigure(stores) {
+  const rows = stores.flatMap((store) => store.rows.map((row) => ({ ...row, data: store.data[row.data], versions: store.versions[row.versions] })));
   const lines = DATA.lines.filter((line) => rows.some((row) => row.line === line.id));
   let line = lines[0];
   let which = 0;
-  const levels = [...new Set(rows.map((row) => row.level))].sort((a, b) => a - b);
-  const slider = levelSlider(levels);
+  const slider = levelSlider(() => [...new Set(rows.filter((row) => row.line === line.id).map((row) => row.level))].sort((a, b) => a - b));
   const pick = selectOf("Of", lines.map((one) => [one.id, lineName(one)]), (id) => {
     line = LINES.get(id);
     show();
@@ -18,12 +18,12 @@ function originsFigure({ rows, versions, data }) {
   const name = (row) => `${row.replicate}${row.sample ? `, draw ${row.sample}` : ""}`;
 
   function show() {
+    slider.show();
     const found = rows.filter((row) => row.line === line.id && row.level === slider.level());
     which = Math.max(0, Math.min(which, found.length - 1));
     replicate.replaceChildren(...found.map((row, place) => html("option", { value: place }, name(row))));
     replicate.selectedIndex = which;
     card.replaceChildren();
-    if (!found.length) return card.append(html("dt", {}, "Nothing"), html("dd", {}, `${lineName(line)} has no ${levelText(slider.level())}.`));
     for (const [term, text] of facts(found[which])) card.append(html("dt", {}, term), html("dd", {}, text));
   }
 
@@ -37,8 +37,8 @@ function originsFigure({ rows, versions, data }) {
     yield ["Steps", `${grouped(row.steps[0], 0)} to ${grouped(row.steps[1], 0)}`];
     yield ["Engine", `${row.engine} on ${row.device}, ${row.stack} network${row.stack > 1 ? "s" : ""} in the fit`];
     yield ["Fit", `${plain(row.seconds)} s, published ${row.finished}${row.cached ? "; read from the store by this run" : ""}`];
-    yield ["Data", data[row.data]];
-    yield ["Versions", versions[row.versions]];
+    yield ["Data", row.data];
+    yield ["Versions", row.versions];
   }
 
   onChange(show);

@@ -8,8 +8,8 @@ function profileFigure(sets, name) {
   const choice = { log: false, logY: true, whole: false };
   const chosen = new Set();
   const everyLine = DATA.lines.filter((line) => sets.some((one) => line.id in one.lines));
-  const levels = [...new Set(sets.flatMap((one) => Object.values(one.lines).flatMap((found) => Object.keys(found).map(Number))))].sort((a, b) => a - b);
-  const slider = levelSlider(levels);
+  const levels = levelsOf(sets.flatMap((one) => Object.values(one.lines)));
+  const slider = levelSlider(() => levels);
   const pick = selectOf("Measure", sets.map((one) => [one.id, one.label]), (id) => {
     set = sets.find((one) => one.id === id);
     renew();
