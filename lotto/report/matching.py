@@ -59,7 +59,7 @@ def density_interval(accuracy: pd.DataFrame, density: pd.DataFrame) -> DensityIn
     matches = levels >= bar(dense_mean, np.sqrt(squares / (n - 1)))[:, None]
     known = density.loc[accuracy.index, sparse]
     densities = _means(draws.counts, known)
-    smallest = np.where(matches, densities, 1.0).min(axis=1, initial=1.0)
+    smallest = np.where(matches, densities, 1.0).min(axis=1)
     low, high = percentile_interval(smallest, draws.weights)
     without = float(draws.weights[~matches.any(axis=1)].sum())
     is_open = low <= known[known.mean().idxmin()].max()

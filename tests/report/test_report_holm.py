@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lotto.report.holm import holm
@@ -26,6 +26,7 @@ def test_what_was_not_tested_counts_for_nothing() -> None:
     assert math.isnan(adjusted[1])
 
 
+@settings(deadline=None)
 @given(families)
 def test_never_smaller_never_above_one_and_in_the_same_order(p: list[float]) -> None:
     raw, adjusted = np.array(p, dtype=float), holm(p)
@@ -38,6 +39,7 @@ def test_never_smaller_never_above_one_and_in_the_same_order(p: list[float]) -> 
     assert (np.diff(adjusted[np.argsort(raw, kind="stable")]) >= 0).all()
 
 
+@settings(deadline=None)
 @given(families, st.randoms())
 def test_the_order_of_the_levels_does_not_matter(p: list[float], random: object) -> None:
     order = list(range(len(p)))
@@ -46,6 +48,7 @@ def test_the_order_of_the_levels_does_not_matter(p: list[float], random: object)
     assert np.array_equal(holm([p[place] for place in order]), holm(p)[order], equal_nan=True)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8), st.floats(0.001, 0.999))
 def test_it_rejects_what_holms_steps_reject(p: list[float], alpha: float) -> None:
     """The procedure as the paper states it: from the smallest on, until one exceeds alpha / (m - k + 1)."""

@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import pytest
 import scipy.stats
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lotto.report.intervals import bootstrap_intervals, t_half_width
@@ -14,6 +14,7 @@ from lotto.report.intervals import bootstrap_intervals, t_half_width
 values = st.lists(st.integers(0, 450), min_size=2, max_size=7).map(lambda counts: np.array(counts) / 450)
 
 
+@settings(deadline=None)  # the first call loads scipy.stats
 @given(values)
 def test_the_t_interval_is_scipys(sample: np.ndarray) -> None:
     sd, n = float(np.std(sample, ddof=1)), len(sample)
@@ -32,6 +33,7 @@ def test_fewer_than_two_values_have_no_t_interval() -> None:
     assert t_half_width([0.1, 0.2], [3, 3]) == pytest.approx([4.302653 * 0.1 / 3**0.5, 4.302653 * 0.2 / 3**0.5])
 
 
+@settings(deadline=None)  # the first call loads scipy.stats
 @given(values, st.integers(-3, 3), st.sampled_from([0.5, 2.0, 8.0]))
 def test_the_bootstrap_moves_and_stretches_with_the_values(sample: np.ndarray, shift: int, scale: float) -> None:
     ((low, high), (moved_low, moved_high)) = bootstrap_intervals([sample, sample * scale + shift])

@@ -46,6 +46,12 @@ def test_means_with_spread_as_siunitx_reads_them_and_the_finding_in_bold() -> No
     assert r"level & \% & ticket & reinit \\" in text
 
 
+def test_a_control_without_the_level_of_the_finding_has_an_empty_cell() -> None:
+    text = levels_of(small({"ticket": [[0.98, 0.982], [0.9, 0.91], [0.98, 0.982]], "reinit": [[0.9, 0.9]]}))
+
+    assert body(text)[2][-1] == ""
+
+
 def test_n_stands_in_every_cell_where_cells_differ() -> None:
     text = levels_of(small({"ticket": [[0.98, 0.982], [0.97, 0.96]], "reinit": [[0.95]]}))
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lotto.report.holm import holm
@@ -32,6 +32,7 @@ def every_sign(differences: list[int]) -> float:
     return min(1.0, 2 * min(above, below) / len(sums))
 
 
+@settings(deadline=None)  # the first call loads scipy.stats
 @given(st.lists(st.integers(-6, 6), min_size=2, max_size=7).filter(any))
 def test_wilcoxon_is_exact_with_ties_and_without(differences: list[int]) -> None:
     assert paired_test(np.array(differences, dtype=float)).wilcoxon_p == pytest.approx(every_sign(differences))

@@ -118,6 +118,7 @@ def test_draws_by_chance_have_the_same_moments() -> None:
     assert draws.weights @ (draws.counts - 1) ** 2 == pytest.approx(np.full(20, 0.95), abs=0.1)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(-5, 5), st.integers(1, 40)), min_size=1, max_size=8))
 def test_percentiles_are_those_of_the_values_written_out(weighted: list[tuple[int, int]]) -> None:
     values, times = np.array(weighted, dtype=float).T

@@ -75,16 +75,18 @@ def test_a_line_never_ends_within_a_number_of_replicates() -> None:
 
 
 def test_the_differences_of_the_markdown_report_by_hand() -> None:
-    table = small({"ticket": [[0.98, 0.98], [0.99, 0.97], [0.98, 0.98]], "reinit": [[0.96, 0.92]]})
+    table = small({"ticket": [[0.98, 0.98], [0.99, 0.97], [0.98, 0.98]], "reinit": [[0.96, 0.92], [0.96, 0.94]]})
 
     heading, grid, how = differences_section(every_test(table), find(table))
 
     assert heading == "## Differences of test accuracy at the end of training"
     lines = grid.splitlines()
     assert lines[0] == "| level | density % | ticket − dense | p | reinit − ticket | p |"  # noqa: RUF001
-    # Ticket against dense: mean 0, half width 12.706; t = 0. Control: mean -4, and p = 0.156 in a family of one.
-    assert lines[2] == "| 1 | 50.0 | 0.00 [−12.71, 12.71] (2) | 1.000 | −4.00 [−16.71, 8.71] (2) | 0.156 |"  # noqa: RUF001
-    assert lines[3] == "| **2** | **25.0** | **0.00 [0.00, 0.00] (2)** | **–** |  |  |"  # noqa: RUF001
+    # Ticket against dense: mean 0, half width 12.706; t = 0. Control: differences -3 and -5, then -2 and -4, so that
+    # |t| is 4 and 3 and p is 0.156 and 0.205; twice the smaller is 0.312, and the other not below it.
+    assert lines[2] == "| 1 | 50.0 | 0.00 [−12.71, 12.71] (2) | 1.000 | −4.00 [−16.71, 8.71] (2) | 0.312 |"  # noqa: RUF001
+    bold = "**0.00 [0.00, 0.00] (2)** | **–** | **−3.00 [−15.71, 9.71] (2)** | **0.312** |"  # noqa: RUF001
+    assert lines[3] == f"| **2** | **25.0** | {bold}"
     assert "Holm's correction over the levels" in how and "without a spread of the differences there is no test" in how
 
 
