@@ -163,7 +163,7 @@ def forecast_kept(plan: Plan, store: Store) -> dict[str, Kept]:
     """How many weights remain in each layer of every stage's artifact: as it is stored, or as the counts alone let it be foreseen."""
     kept: dict[str, Kept] = {}
     for key, stage in plan.stages.items():  # parents before children
-        if stage.kind in ("init", "train"):
+        if stage.kind in ("init", "train", "probe") or (stage.kind == "rewind" and "mask" not in stage.parents):
             kept[key] = {}
         elif store.has(key):
             kept[key] = store.record(key)["result"]["layers"]
