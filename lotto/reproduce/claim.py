@@ -8,7 +8,7 @@
         measure: early_stop_step           # of the results, of a probe (interpolation.barrier_test), or test_accuracy@0.1
         of: {density: 0.211}
         against: {density: 1}
-        as: ratio                          # value, difference, ratio, or down_to
+        as: ratio                          # value, difference, ratio, down_to, density, or from
         published: 0.62
         mark: read                         # in the paper itself; computed, from memory, or plotted
         holds: {at_most: 0.75}
@@ -16,9 +16,15 @@
         tolerance: suggested with the paper's number 0.62; the published spread is not stated
 
 ``measure@f`` is its value after the fraction f of training. ``of`` and ``against`` choose rows: ``branch`` (ticket unless said),
-``density``, ``level``, any axis, and of a probe ``pair``, ``layer`` and ``x``. A density may be a range [low, high] with ``over: best``,
-``worst`` or ``mean``: the level at which the mean over replicates is greatest or smallest. ``as: down_to`` is the smallest density down
-to which the mean of ``of`` is at least that of ``against`` less ``margin``, and ``as: density`` the density that ``over`` chose.
+``density``, ``level``, any axis, and of a probe ``pair``, ``layer`` (the whole network unless said) and ``x``, of which the nearest that
+was read counts. A density may be a range [low, high] with ``over: best``, ``worst`` or ``mean``: the level at which the mean over
+replicates is greatest or smallest. ``as: down_to`` is the smallest density down to which the mean of ``of`` is at least that of
+``against`` less ``margin``, and ``as: density`` the density that ``over`` chose.
+
+``as: from`` is the smallest value of the axis ``along`` from which on the mean of ``of`` is at most ``margin`` or, where there is
+``against``, at least its mean less ``margin``; no such value counts as infinity. ``pick: {axis: train.lr, by: val_accuracy}`` leaves of an
+axis, at every density, the value at which the mean of another column of the results is greatest: what a paper chooses by validation.
+``average: median`` takes the median over replicates where the paper does.
 
 ``for`` writes several claims at once: each of its items replaces ``{words}`` in the claim, and ``published`` where it has one.
 """
@@ -33,8 +39,9 @@ from typing import Any
 from lotto.errors import BadRequest
 
 MARKS = ("read", "computed", "from memory", "plotted")
-KINDS = ("value", "difference", "ratio", "down_to", "density")
+KINDS = ("value", "difference", "ratio", "down_to", "density", "from")
 OVER = ("best", "worst", "mean")
+AVERAGES = ("mean", "median")
 UNITS = ("", "%", "points", "x", "steps", "degrees")
 _BOUNDS = ("at_least", "at_most", "above", "below", "between", "near")
 _SELECTORS = ("branch", "density", "level", "pair", "layer", "x", "probe", "method", "criterion")
@@ -75,7 +82,10 @@ class Claim:
         holds: bounds within which the claim holds.
         direction: weaker bounds within which it holds in direction; None where there is no direction.
         tolerance: where the bounds come from.
-        margin: for ``down_to``, in the measure's own unit.
+        margin: for ``down_to`` and ``from``, in the measure's own unit.
+        along: the axis that ``from`` goes along.
+        pick: the axis of which one value is left, and the column that it is chosen by.
+        average: over replicates.
     """
 
     name: str
@@ -92,6 +102,9 @@ class Claim:
     direction: Bounds | None
     tolerance: str
     margin: float = 0.0
+    along: str | None = None
+    pick: tuple[str, str] | None = None
+    average: str = "mean"
 
 
 def read_claims(path: Path, given: Any, axes: Sequence[str]) -> tuple[Claim, ...]:
@@ -170,7 +183,7 @@ def _claim(path: Path, given: dict[str, Any], axes: Sequence[str]) -> Claim:
     of, against = (_selection(fields, part, axes) for part in ("of", "against"))
     if of is None:
         raise fields.refuse("of", None, "chooses no rows.")
-    if (kind in ("difference", "ratio", "down_to")) != (against is not None) and kind != "density":
+    if (kind in ("difference", "ratio", "down_to")) != (against is not None) and kind not in ("density", "from"):
         raise fields.refuse(
             "as", kind, "needs of and against." if against is None else "has nothing to do with against."
         )
@@ -195,6 +208,9 @@ def _claim(path: Path, given: dict[str, Any], axes: Sequence[str]) -> Claim:
         direction=_bounds(fields, "direction", published),
         tolerance=fields.text("tolerance"),
         margin=float(fields.given.pop("margin", 0.0)),
+        along=_along(fields, kind, axes),
+        pick=_pick(fields, axes),
+        average=fields.choice("average", "mean", AVERAGES),
     )
     for left in fields.given:
         raise fields.refuse(left, fields.given[left], "is no part of a claim.")
@@ -213,6 +229,24 @@ def _selection(fields: _Fields, part: str, axes: Sequence[str]) -> Mapping[str, 
         if isinstance(value, list) and (name != "density" or len(value) != 2):
             raise fields.refuse(f"{part}.{name}", value, "is a list: only density may be a range [low, high].")
     return dict(given)
+
+
+def _along(fields: _Fields, kind: str, axes: Sequence[str]) -> str | None:
+    axis = fields.given.pop("along", None)
+    if (axis is None) == (kind == "from"):
+        raise fields.refuse("along", axis, "and as: from need each other.")
+    if axis is not None and axis not in axes:
+        raise fields.refuse("along", axis, f"is no axis: choose from {', '.join(axes)}.")
+    return None if axis is None else str(axis)
+
+
+def _pick(fields: _Fields, axes: Sequence[str]) -> tuple[str, str] | None:
+    given = fields.given.pop("pick", None)
+    if given is None:
+        return None
+    if not isinstance(given, Mapping) or set(given) != {"axis", "by"} or given["axis"] not in axes:
+        raise fields.refuse("pick", given, f"is not {{axis: …, by: …}} of an axis: choose from {', '.join(axes)}.")
+    return str(given["axis"]), str(given["by"])
 
 
 def _bounds(fields: _Fields, name: str, published: float | str) -> Bounds | None:

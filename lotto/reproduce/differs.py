@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from lotto.spec import Spec
-from lotto.sweep.planned import PlannedSweep
+from lotto.sweep.planned import PlannedPoint, PlannedSweep
 
 # Where it runs and who is told changes no result; names of sections change with them.
 _NOT_COMPARED = (
@@ -28,19 +28,32 @@ def differences(here: PlannedSweep, paper: PlannedSweep) -> list[str]:
     """A line for everything that changes a result: data, network, length, levels, replicates, controls, probes, axes."""
     lines = list(dict.fromkeys(line for pair in _pairs(here, paper) for line in _between(*pair)))
     for axis, values in paper.sweep.axes.items():
-        own = here.sweep.axes[axis]
-        if own != values:
-            lines.append(f"{axis}: {_words(own)} here, {_words(values)} in the paper")
+        own = _words(here.sweep.axes[axis])
+        if own != _words(values):
+            lines.append(f"{axis}: {own} here, {_words(values)} in the paper")
     return lines
 
 
-def _pairs(here: PlannedSweep, paper: PlannedSweep) -> Iterator[tuple[Spec, Spec]]:
-    """Points that stand for each other: in the order of the axes, the last standing for all that there are more of."""
-    for place, point in enumerate(here.points):
-        yield point.spec, paper.points[min(place, len(paper.points) - 1)].spec
+def _pairs(here: PlannedSweep, paper: PlannedSweep) -> Iterator[tuple[Spec, Spec, set[str]]]:
+    """Every point, that of the paper which agrees with it on the most axes, and the settings of those on which it does not."""
+    for point in here.points:
+        apart = min((_apart(point, theirs) for theirs in paper.points), key=len)
+        theirs = next(theirs for theirs in paper.points if _apart(point, theirs) == apart)
+        yield point.spec, theirs.spec, {name for axis in apart for name in _settings(here, axis)}
 
 
-def _between(here: Spec, paper: Spec) -> Iterator[str]:
+def _apart(here: PlannedPoint, paper: PlannedPoint) -> list[str]:
+    return [axis for axis, value in paper.point.values.items() if here.point.values[axis] != value]
+
+
+def _settings(here: PlannedSweep, axis: str) -> Iterator[str]:
+    """What an axis sets: its values may be mappings of several settings."""
+    for value in here.sweep.axes[axis]:
+        yield from value if isinstance(value, Mapping) else (axis,)
+
+
+def _between(here: Spec, paper: Spec, told: Collection[str]) -> Iterator[str]:
+    """What differs between two points, but for the settings that the line of an axis tells of."""
     if here.data.identity != paper.data.identity:
         yield f"data: {_data(here)} here, {_data(paper)} in the paper"
     if here.model != paper.model or here.data.input_shape != paper.data.input_shape:
@@ -49,7 +62,7 @@ def _between(here: Spec, paper: Spec) -> Iterator[str]:
             yield f"model: {own} here, {theirs} in the paper"
     one, other = _flat(here.request), _flat(paper.request)
     for name in dict.fromkeys([*other, *one]):
-        if one.get(name) != other.get(name):
+        if one.get(name) != other.get(name) and not any(f"{name}.".startswith(f"{of_axis}.") for of_axis in told):
             yield f"{name}: {_word(one.get(name))} here, {_word(other.get(name))} in the paper"
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 from lotto.report.intervals import ROUNDING, t_half_width
 from lotto.report.measures import weights_percent
 from lotto.reproduce.claim import Claim
+from lotto.sweep.curves import number
 from lotto.sweep.definition import called
 from lotto.sweep.run import axis_column
 
@@ -65,22 +66,30 @@ def measured(claim: Claim, tables: Tables) -> Measured:
     """The claim's own quantity, over the replicates that both of its sides have."""
     try:
         rows = _values(claim.measure, tables)
-        of = _chosen(rows, claim.of, tables.results)
-        against = None if claim.against is None else _chosen(rows, claim.against, tables.results)
+        of = _picked(_chosen(rows, claim.of, tables.results), claim)
+        against = None if claim.against is None else _picked(_chosen(rows, claim.against, tables.results), claim)
+        if claim.kind == "from":
+            return _from(claim, of, against)
         if claim.kind == "down_to":
             assert against is not None
             return _down_to(of, against, claim.margin)
         values, density = _per_replicate(claim, of, against)
     except NotMeasuredError as reason:
         return Measured(None, reason=str(reason))
-    where = f"at {weights_percent(density)}% of the weights" if density is not None and _is_range(claim.of) else ""
-    return _summary(values, where)
+    ranges = _is_range(claim.of) or (claim.against is not None and _is_range(claim.against))
+    where = f"at {weights_percent(density)}% of the weights" if density is not None and ranges else ""
+    return _summary(values, where, claim.average)
 
 
-def _summary(values: pd.Series, where: str) -> Measured:
+def _summary(values: pd.Series, where: str, average: str) -> Measured:
     n, sd = len(values), float(values.std(ddof=1))
+    least, most = float(values.min()), float(values.max())
+    if average == "median":
+        # A t interval is one of the mean.
+        where = "; ".join(filter(None, ("median", where)))
+        return Measured(float(values.median()), sd, least=least, most=most, n=n, where=where)
     mean, half = float(values.mean()), float(t_half_width(sd, n))
-    return Measured(mean, sd, mean - half, mean + half, float(values.min()), float(values.max()), n, where)
+    return Measured(mean, sd, mean - half, mean + half, least, most, n, where)
 
 
 def _per_replicate(claim: Claim, of: pd.DataFrame, against: pd.DataFrame | None) -> tuple[pd.Series, float | None]:
@@ -88,7 +97,7 @@ def _per_replicate(claim: Claim, of: pd.DataFrame, against: pd.DataFrame | None)
     compared = _compared(claim.kind, of, against)
     levels = compared.groupby("density")["value"].mean()
     density: float | None = None
-    if _is_range(claim.of) and claim.over != "mean":
+    if len(levels) > 1 and claim.over != "mean":
         place = levels.argmax() if claim.over == "best" else levels.argmin()
         density = float(levels.index.to_numpy()[place])
         compared = compared.loc[compared["density"] == density]
@@ -101,14 +110,17 @@ def _per_replicate(claim: Claim, of: pd.DataFrame, against: pd.DataFrame | None)
 
 
 def _compared(kind: str, of: pd.DataFrame, against: pd.DataFrame | None) -> pd.DataFrame:
-    """``of``, less or over ``against`` of the same replicate: at the same level if ``against`` has several, else at its one."""
+    """``of``, less or over ``against`` of the same replicate: at the same level if both have several, else at each of those of one."""
     own: pd.DataFrame = of.groupby(["replicate", "density"])[["value"]].mean().reset_index()
     if against is None:
         return own
     levels = against["density"].nunique()
     by = ["replicate", "density"] if levels > 1 else ["replicate"]
     other = against.groupby(by)["value"].mean().rename("other")
-    joined = own.join(other, on=by, how="inner")
+    if levels > 1 and own["density"].nunique() == 1:
+        joined = own[["replicate", "value"]].merge(other.reset_index(), on="replicate")
+    else:
+        joined = own.join(other, on=by, how="inner")
     if joined.empty:
         raise NotMeasuredError("no replicate has both sides of the comparison")
     # A density is compared as what ``over`` chooses by: the gain of each level.
@@ -129,13 +141,35 @@ def _down_to(of: pd.DataFrame, against: pd.DataFrame, margin: float) -> Measured
     return Measured(min(reached, DENSE), n=len(values), least=min(own), most=max(own), where=where)
 
 
+def _from(claim: Claim, of: pd.DataFrame, against: pd.DataFrame | None) -> Measured:
+    """The smallest value of the axis from which on every mean is low enough, or not too far below that of the other side."""
+    assert claim.along is not None
+    of = of.assign(at=of[axis_column(claim.along)].map(number))
+    if of["density"].nunique() > 1:
+        raise NotMeasuredError("along an axis one level is looked at, and these are several")
+    values = of.pivot_table(index="replicate", columns="at", values="value")
+    if against is not None:
+        values = values.sub(against.groupby("replicate")["value"].mean(), axis=0).dropna(how="all")
+    if values.empty:
+        raise NotMeasuredError("no replicate has both sides of the comparison")
+    # As in a search downwards, with signs turned so that more is better.
+    excess = -values if against is None else values
+    least = -claim.margin if against is None else claim.margin
+    reached = _smallest(excess.mean(), least)
+    own = [_smallest(row.dropna(), least) for _, row in excess.iterrows()]
+    where = "no value reaches it" if math.isinf(reached) else ""
+    if reached == values.columns.min():
+        where = "the smallest value tried"
+    return Measured(reached, n=len(values), least=min(own), most=max(own), where=where)
+
+
 def _smallest(differences: pd.Series, margin: float) -> float:
-    """Of differences by density, the smallest density with none below -margin above it; infinity if there is none."""
+    """Of differences by density or place, the smallest place with none below -margin from it on; infinity if there is none."""
     reached = math.inf
-    for density in sorted(differences.index, reverse=True):
-        if differences[density] < -margin - ROUNDING:
+    for place in sorted(differences.index, reverse=True):
+        if differences[place] < -margin - ROUNDING:
             break
-        reached = float(density)
+        reached = float(place)
     return reached
 
 
@@ -172,7 +206,7 @@ def _along(measure: str, fraction: float, tables: Tables) -> pd.DataFrame:
 
 def _chosen(rows: pd.DataFrame, selection: Mapping[str, Any], results: pd.DataFrame) -> pd.DataFrame:
     """The rows that a claim speaks of."""
-    selection = {"branch": "ticket", **selection}
+    selection = {"branch": "ticket", **({"layer": ""} if "layer" in rows else {}), **selection}
     for name, wanted in selection.items():
         if name == "density":
             rows = rows[_near(rows["density"], wanted)]
@@ -182,11 +216,7 @@ def _chosen(rows: pd.DataFrame, selection: Mapping[str, Any], results: pd.DataFr
         column = name if name in rows else axis_column(name)
         if column not in rows:
             raise NotMeasuredError(f"{name}={called(wanted)} was not run")
-        rows = (
-            rows[rows[column].map(str) == called(wanted)]
-            if rows[column].dtype == object
-            else rows[rows[column] == wanted]
-        )
+        rows = rows[_are(rows[column], wanted, nearest=name == "x")]
         if rows.empty:
             raise NotMeasuredError(f"no row has {name} {called(wanted)}")
     rows = rows[np.isfinite(rows["value"])]
@@ -197,6 +227,28 @@ def _chosen(rows: pd.DataFrame, selection: Mapping[str, Any], results: pd.DataFr
     return rows.assign(
         density=pd.Series(mean, index=rows.index).map(lambda density: float(f"{density:.3g}")), replicate=_unit(rows)
     )
+
+
+def _are(column: pd.Series, wanted: Any, nearest: bool) -> pd.Series:
+    """Which values are ``wanted``, as numbers or as a sweep calls them."""
+    if not pd.api.types.is_numeric_dtype(column):
+        return column.map(str) == called(wanted)
+    if nearest:
+        distance = (column - wanted).abs()
+        return distance <= distance.min() + ROUNDING
+    return column == wanted
+
+
+def _picked(rows: pd.DataFrame, claim: Claim) -> pd.DataFrame:
+    """Of the axis that the claim picks a value of, at every density that at which the mean of ``by`` is greatest."""
+    if claim.pick is None:
+        return rows
+    axis, by = axis_column(claim.pick[0]), claim.pick[1]
+    if by not in rows or rows[by].isna().all():
+        raise NotMeasuredError(f"there is no {by} to choose by")
+    means = rows.assign(by=rows[by].astype(float)).groupby(["density", axis])["by"].mean()
+    best = means.groupby("density").idxmax()
+    return rows[[(density, value) in set(best) for density, value in zip(rows["density"], rows[axis], strict=True)]]
 
 
 def _unit(rows: pd.DataFrame) -> pd.Series:

@@ -55,6 +55,8 @@ def show(claim: Claim, value: float | None, signed: bool = False) -> str:
     """A number in the claim's unit."""
     if value is None or math.isnan(value):
         return NO_SPREAD
+    if math.isinf(value):
+        return "never"
     sign = "+" if signed else ""
     if claim.kind in ("down_to", "density"):
         percent = weights_percent(abs(value))

@@ -32,7 +32,7 @@ class Verdict:
     @property
     def difference(self) -> float | None:
         """Measured less published, where both are numbers."""
-        if self.found.value is None or isinstance(self.claim.published, str):
+        if self.found.value is None or math.isinf(self.found.value) or isinstance(self.claim.published, str):
             return None
         return self.found.value - self.claim.published
 
