@@ -34,6 +34,11 @@ def test_the_wheel_holds_the_configuration_and_no_tests(wheel: Path) -> None:
         ours = {path.relative_to(CHECKOUT).as_posix() for path in (CHECKOUT / tree).rglob("*.yaml")}
         assert {name.removeprefix("lotto/") for name in names if name.startswith(f"lotto/{tree}/")} >= ours
     assert "lotto/conf/config.yaml" in names and "lotto/cli.py" in names
+    page = CHECKOUT / "lotto" / "report" / "page"
+    parts = {
+        path.relative_to(CHECKOUT).as_posix() for kind in ("css", "html", "js") for path in page.rglob(f"*.{kind}")
+    }
+    assert len(parts) > 20 and names >= parts
     tops = {name.partition("/")[0] for name in names}
     assert len(tops) == 2 and "lotto" in tops, f"beside the package and its metadata: {tops}"
     (entry,) = (name for name in names if name.endswith("entry_points.txt"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from lotto.report.evidence import Evidence
 from lotto.report.figures import draw_accuracy, draw_early_stop
 from lotto.report.finding import Finding
 from lotto.report.inline import alternative_text, inline_svg
+from lotto.report.level_tests import LevelTest
 from lotto.report.measures import EARLY_STOP_STEP, Measure
 from lotto.report.meta import ReportMeta
 from lotto.report.page import markup
@@ -25,6 +27,7 @@ from lotto.report.page.claims import claims_section
 from lotto.report.page.cost import cost
 from lotto.report.page.costing import cost_by_level, cost_tiles
 from lotto.report.page.density import ACCURACIES, COSTS, EARLY_STOP, density_sets
+from lotto.report.page.differences import difference_set
 from lotto.report.page.document import Page
 from lotto.report.page.layers import layer_densities
 from lotto.report.page.lines import branch_lines
@@ -45,10 +48,12 @@ def html_report(
     meta: ReportMeta,
     finding: Finding,
     beside: Beside = Beside(),  # noqa: B008 - it is frozen
+    tests: Sequence[LevelTest] = (),
 ) -> str:
     """The report as one page: finding, figures, tables, every row, provenance. All text is escaped.
 
-    A section is there if there is something to show, in the store of ``meta`` or ``beside`` the table.
+    A section is there if there is something to show, in the store of ``meta`` or ``beside`` the table;
+    ``tests`` are those of the table.
     """
     evidence = Evidence.read(table, Store(meta.store))
     page = Page(meta.experiment, "lotto run", TABLE, digest(table, finding.measure, beside))
@@ -61,7 +66,7 @@ def html_report(
     page.open(_finding(finding.sentence))
     if beside.claims:
         page.add("claims", "Claims", "Published against measured", claims_section(beside.claims, beside.differs))
-    _densities(page, table, finding)
+    _densities(page, table, finding, tests)
     _insides(page, table, evidence)
     if beside.probes is not None and len(beside.probes):
         _probes(page, beside.probes)
@@ -99,15 +104,15 @@ def _unbroken(text: str) -> str:
     return text.replace("n = ", "n&nbsp;=&nbsp;")
 
 
-def _densities(page: Page, table: pd.DataFrame, finding: Finding) -> None:
+def _densities(page: Page, table: pd.DataFrame, finding: Finding, tests: Sequence[LevelTest]) -> None:
     """Accuracy and early stop against density; without the script the figures that are also beside the page."""
     branches = {name: table[table["branch"] == name] for name in in_order(table["branch"])}
     first = sorted(ACCURACIES, key=lambda shown: shown.column != finding.measure.column)
-    page.data["accuracy"] = density_sets(branches, first)
+    page.data["accuracy"] = [*density_sets(branches, first), *difference_set(tests, finding.measure)]
     svg = inline_svg(draw_accuracy(table, finding.measure.column), "accuracy", alternative_text(table, finding.measure))
     page.add("accuracy", "Accuracy", "Accuracy against density", _figure("accuracy", svg))
     if early_stop := draw_early_stop(table):
-        page.data["early_stop"] = density_sets(branches, EARLY_STOP)
+        page.data["early_stop"] = [*density_sets(branches, EARLY_STOP), *difference_set(tests, EARLY_STOP_STEP)]
         svg = inline_svg(early_stop, "early-stop", alternative_text(table, EARLY_STOP_STEP))
         page.add("early-stop", "Early stop", "Early stopping against density", _figure("early_stop", svg))
     page.data["costs"] = density_sets(branches, COSTS)
@@ -156,7 +161,8 @@ def _cost(page: Page, table: pd.DataFrame, evidence: Evidence) -> None:
         "The wall time of a fit is shared by all networks that were stacked in it, and counted once. "
         "A fit that trained networks of two levels counts at both."
     )
-    content = f'{cost_tiles(cost(table, evidence))}{figure}{cost_by_level(table, evidence)}<p class="note">{shared}</p>'
+    levels = f'{cost_by_level(table, evidence)}<p class="note">{shared}</p>'
+    content = f"{cost_tiles(cost(table, evidence))}{figure}{markup.folded('By level', levels)}"
     page.add("cost", "Cost", "Cost", content)
 
 

@@ -69,7 +69,7 @@ def write_report(
     return Written(
         csv=csv,
         markdown=write_aside(markdown, markdown_report(table, meta, finding, tests, relative).encode()),
-        html=write_aside(html, html_report(table, meta, finding, beside).encode()),
+        html=write_aside(html, html_report(table, meta, finding, beside, tests).encode()),
         figures=figures,
         tables=tables,
         finding=finding,

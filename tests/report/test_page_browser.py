@@ -14,6 +14,7 @@ from lotto.report.compare import compare
 from lotto.report.compared import Compared, read_tickets
 from lotto.report.finding import find
 from lotto.report.html import html_report
+from lotto.report.level_tests import every_test
 from lotto.report.meta import ReportMeta
 from lotto.store import Store
 from tests.report.browser import DESKTOP, PHONE, Browser, Opened, colours, running_browser
@@ -33,7 +34,9 @@ def full(small_run: Path, small_table: pd.DataFrame, small_meta: ReportMeta) -> 
     """The page of the small run with probes, claims and hostile names."""
     table = small_table.assign(experiment=HOSTILE)
     meta = replace(small_meta, experiment=HOSTILE, command=f"lotto {HOSTILE}", overrides=(HOSTILE,))
-    text = html_report(table, meta, find(table), Beside(probes(table, HOSTILE), claims(HOSTILE), [HOSTILE]))
+    text = html_report(
+        table, meta, find(table), Beside(probes(table, HOSTILE), claims(HOSTILE), [HOSTILE]), every_test(table)
+    )
     path = small_run / "full.html"
     path.write_text(text, encoding="utf-8")
     return path
@@ -128,6 +131,30 @@ def test_the_legend_hides_a_line_in_every_chart(page: Opened) -> None:
     assert page.page.locator("#early-stop .legend button[data-name=reinit]").get_attribute("aria-pressed") == "false"
     button.click()
     assert page.lines("accuracy") == ["shuffle", "reinit", "ticket"]
+
+
+def test_paired_differences_come_with_interval_and_p_value(page: Opened, small_table: pd.DataFrame) -> None:
+    page.page.locator("#accuracy select").first.select_option("difference/test_accuracy")
+    page.page.locator("#accuracy .plot").focus()
+    for key in ("ArrowRight", "ArrowDown"):
+        page.page.keyboard.press(key)
+    accuracy = small_table.pivot_table(index="replicate", columns=["branch", "level"], values="test_accuracy")
+    mean = 100 * (accuracy["reinit", 1] - accuracy["ticket", 1]).mean()
+    said = page.text("#said").replace("\N{MINUS SIGN}", "-")
+    assert said.startswith("reinit, level 1, 80.") and f": {mean:.2f} points (95% interval " in said and ", p " in said
+    assert page.page.locator("#accuracy .rule-name").text_content() == "no difference"
+    assert not page.page.get_by_label("Band").first.is_visible()
+
+
+def test_layers_can_be_followed_over_the_levels(page: Opened) -> None:
+    assert page.page.locator("#layers tbody tr").count() == 4
+    page.page.locator("#layers select").nth(1).select_option("lines")
+    assert [name.inner_text() for name in page.page.locator("#layers .names li").all()] == [
+        "fc_layers.0.weight",
+        "fc_layers.1.weight",
+        "fc.weight",
+    ]
+    assert len(page.lines("layers")) == 3 and not page.page.locator("#layers .bars").is_visible()
 
 
 def test_the_axis_is_logarithmic_until_it_is_made_linear(page: Opened) -> None:

@@ -48,6 +48,8 @@ class Page:
             note=self._note,
             digest=self._digest,
             title=escape(self._title),
+            # A long name breaks behind its slashes.
+            heading=escape(self._title).replace("/", "/<wbr>"),
             kind=escape(self._kind),
             style=assets.style(),
             index=f"<ul>{index}</ul>",

@@ -25,10 +25,11 @@ function densityFigure(sets, name) {
 
   function describe() {
     const known = DATA.lines.filter((line) => line.id in set.lines && isShown(line));
-    const lines = known.map((line) => ({ id: line.id, label: lineName(line), ...lookOf(line), points: pointsOf(set, line.id, choice.band) }));
+    const lines = known.map((line) => ({ id: line.id, label: lineName(line), ...lookOf(line), points: pointsOf(set, line.id, set.differs ? "range" : choice.band) }));
     const floor = set.floor == null ? null : set.floor * set.factor;
     const cut = floor != null && lines.some((line) => line.points.some((point) => point.y < floor));
     whole.element.hidden = !cut;
+    if (band.element) band.element.hidden = Boolean(set.differs);
     const place = (point) => `level ${point.level}, ${percentOf(point.x)}% of weights`;
     const read = (point) => readPoint(set, point);
     return {
@@ -61,16 +62,17 @@ function densityFigure(sets, name) {
 }
 
 function pointsOf(set, id, band) {
-  return set.lines[id].map(([level, density, mean, low, high, sd, n]) => {
+  return set.lines[id].map(([level, density, mean, low, high, sd, n, p]) => {
     const scaled = (value) => (value == null ? null : value * set.factor);
     const edges = band === "range" ? [low, high] : band === "sd" && sd != null ? [mean - sd, mean + sd] : [null, null];
-    return { level, x: density, y: scaled(mean), low: n > 1 ? scaled(edges[0]) : null, high: n > 1 ? scaled(edges[1]) : null, sd: scaled(sd), least: scaled(low), most: scaled(high), n };
+    return { level, x: density, y: scaled(mean), low: n > 1 ? scaled(edges[0]) : null, high: n > 1 ? scaled(edges[1]) : null, sd: scaled(sd), least: scaled(low), most: scaled(high), n, p };
   });
 }
 
 function readPoint(set, point) {
   if (point.n < 2) return `${valueText(set, point.y)} (n = ${point.n})`;
   const bare = { ...set, unit: "" };
+  if (set.differs) return `${valueText(set, point.y)} (95% interval ${valueText(bare, point.least)} to ${valueText(bare, point.most)}, n = ${point.n}, p ${point.p})`;
   return `${valueText(set, point.y)} \u00b1 ${valueText(bare, point.sd)} (${valueText(bare, point.least)} to ${valueText(bare, point.most)}, n = ${point.n})`;
 }
 
@@ -80,6 +82,7 @@ function ticksOf(lines) {
 
 // What the dense network has, across the whole width; where runs are compared each has its own.
 function denseRule(set, lines) {
+  if (set.differs) return [{ y: 0, label: "no difference" }];
   if (DATA.runs.length > 1) return [];
   const dense = lines.flatMap((line) => line.points).find((point) => point.level === 0);
   return dense ? [{ y: dense.y, label: "dense" }] : [];

@@ -15,8 +15,9 @@ function layersFigure(networks) {
   });
   const bars = html("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Density of each layer" });
   const plot = html("div", { class: "plot-place" });
+  const names = html("ul", { class: "names" });
   const title = html("h3", { class: "y-title" });
-  const figure = html("div", {}, html("div", { class: "controls" }, ...[pick.element, look.element].filter(Boolean)), slider.element, title, bars, plot);
+  const figure = html("div", {}, html("div", { class: "controls" }, ...[pick.element, look.element].filter(Boolean)), slider.element, title, bars, names, plot);
 
   function fillBars() {
     const network = ofLine();
@@ -24,15 +25,17 @@ function layersFigure(networks) {
     const total = network.totals.reduce((sum, count) => sum + count, 0);
     const all = kept.reduce((sum, count) => sum + count, 0);
     const rows = [...network.names.map((name, place) => [name, kept[place], network.totals[place]]), ["all layers", all, total]];
-    const header = html("tr", {}, ...["layer", "density", "", "kept", "of"].map((name) => html("th", { scope: "col" }, name)));
-    bars.replaceChildren(html("table", { class: "bars" }, html("thead", {}, header), html("tbody", {}, ...rows.map((row) => barRow(...row)))));
+    const header = html("tr", {}, ...["layer", "beside the densest", "density", "kept", "of"].map((name) => html("th", { scope: "col" }, name)));
+    const densest = Math.max(...rows.map(([, count, all]) => count / all));
+    bars.replaceChildren(html("table", { class: "bars" }, html("thead", {}, header), html("tbody", {}, ...rows.map((row) => barRow(...row, densest)))));
   }
 
-  function barRow(name, count, total) {
+  // The densest layer fills its track, so that layers can be told apart where all are sparse.
+  function barRow(name, count, total, densest) {
     const share = count / total;
     const bar = html("span", { class: "bar series", "aria-hidden": "true" });
     bar.style.setProperty("--c", lookOf(line).colour);
-    bar.style.width = `${Math.max(100 * share, share ? 0.5 : 0)}%`;
+    bar.style.width = `${(100 * share) / (densest || 1)}%`;
     const cells = [html("td", { class: "track" }, bar), html("td", {}, `${percentOf(share)}%`), html("td", {}, grouped(count, 0)), html("td", {}, grouped(total, 0))];
     return html("tr", {}, html("th", { scope: "row" }, name), ...cells);
   }
@@ -62,11 +65,18 @@ function layersFigure(networks) {
     slider.show();
     title.textContent = "Density of the layer (%)";
     bars.hidden = slider.element.hidden = view !== "bars";
-    plot.hidden = values.element.hidden = view === "bars";
+    plot.hidden = names.hidden = values.element.hidden = view === "bars";
     fillBars();
     chart.draw();
+    names.replaceChildren(...chart.chart().lines.map(nameOf));
     values.fill();
   }
+  function nameOf(drawn) {
+    const dot = html("span", { class: "dot series" });
+    dot.style.setProperty("--c", drawn.colour);
+    return html("li", {}, dot, drawn.label);
+  }
+
   onChange(fillBars);
   show();
   return figure;
