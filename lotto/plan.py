@@ -79,6 +79,8 @@ class Plan:
     def needs(self, stage: Stage) -> Iterator[Stage]:
         """What must be there before ``stage`` can run."""
         yield from stage.parents.values()
+        if stage.kind == "probe":  # the mask of a trained network lies in what it was trained from
+            yield from (parent.parents["start"] for parent in stage.parents.values() if parent.kind == "train")
         if prefix := self.prefix(stage):
             yield prefix
 

@@ -9,6 +9,7 @@ from hydra.utils import get_method
 from torch import nn
 
 from lotto.data.interface import Data
+from lotto.mask import Mask
 from lotto.probes.subject import Numbers, State, Subject
 from lotto.stage import Stage
 from lotto.stages import mask_in, model_of, streams_of, under
@@ -17,10 +18,7 @@ from lotto.store import Store
 
 def run_probe(stage: Stage, store: Store, data: Data | None, device: torch.device) -> list[dict[str, Any]]:
     """The rows that the probe reads: ``measure``, ``value``, and where they apply ``layer``, ``pair`` and ``x``."""
-    networks = {}
-    for role, parent in stage.parents.items():
-        tensors = {name: tensor.to(device) for name, tensor in store.tensors(parent.key).items()}
-        networks[role] = State(under(tensors, "weights/"), mask_in(tensors))
+    networks = {role: _state(parent, store, device) for role, parent in stage.parents.items()}
     if data is not None:
         data.place(device)
     doubled = any(t.dtype == torch.float64 for state in networks.values() for t in state.weights.values())
@@ -34,3 +32,11 @@ def run_probe(stage: Stage, store: Store, data: Data | None, device: torch.devic
     numbers = Numbers()
     get_method(options.pop("_target_"))(subject, numbers, **options)
     return numbers.rows
+
+
+def _state(stage: Stage, store: Store, device: torch.device) -> State:
+    # The mask of a trained network lies in what it was trained from.
+    start = stage.parents["start"] if stage.kind == "train" else stage
+    weights = {name: tensor.to(device) for name, tensor in under(store.tensors(stage.key), "weights/").items()}
+    mask = mask_in(store.tensors(start.key))
+    return State(weights, None if mask is None else Mask({name: kept.to(device) for name, kept in mask.items()}))

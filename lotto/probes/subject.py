@@ -64,8 +64,10 @@ class Subject:
         return tuple(kinds(self.module()))
 
     def mask(self, state: State) -> Mask:
-        """What remains of a network: of a dense one every prunable weight."""
-        return state.mask or Mask.ones({name: state.weights[name] for name in self.prunable})
+        """What remains of a network, in registration order: of a dense one every prunable weight."""
+        if state.mask is None:
+            return Mask.ones({name: state.weights[name] for name in self.prunable})
+        return Mask({name: state.mask[name] for name in self.prunable})
 
     def pairs(self, roles: Sequence[str] | None = None) -> Iterator[tuple[str, str, str]]:
         """Every two of ``roles``, of all if None, in their order, behind what the pair is called: copies by their numbers.
