@@ -133,13 +133,20 @@ def _run(
 
 def write_probes(spec: Spec, plan: Plan, store: Store, folder: Path) -> None:
     """``probes.csv`` beside ``results.csv``, where there is something to write."""
-    if not plan.readings:
-        return
-    from lotto.probes.table import probes_table
     from lotto.report.columns import write_rows
 
-    if len(table := probes_table(spec, plan, store)):
+    if (table := _probes(spec, plan, store)) is not None:
         write_rows(table, folder / "probes.csv")
+
+
+def _probes(spec: Spec, plan: Plan, store: Store) -> pd.DataFrame | None:
+    """The rows of ``probes.csv``; None where nothing is probed."""
+    if not plan.readings:
+        return None
+    from lotto.probes.table import probes_table
+
+    table = probes_table(spec, plan, store)
+    return table if len(table) else None
 
 
 def _follow(spec: Spec, started: float) -> Outcome:
@@ -186,6 +193,7 @@ def _report(
     seconds: float,
     anew: bool,
 ) -> Written:
+    from lotto.report.beside import Beside
     from lotto.report.meta import ReportMeta
     from lotto.report.write import write_report
 
@@ -207,7 +215,9 @@ def _report(
         wall_seconds=seconds,
     )
     try:
-        return write_report(table, meta, folder, anew=anew)
+        return write_report(
+            table, meta, folder, anew=anew, beside=Beside(probes=_probes(spec, plan, Store(spec.store)))
+        )
     except OSError as reason:
         raise StageFailed(
             f"The report could not be written to {folder} ({reason.strerror}); the results are in {spec.store}: run again."

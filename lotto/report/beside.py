@@ -32,3 +32,6 @@ class Beside:
         """All of it as one text, the same for the same numbers."""
         probed = "" if self.probes is None else self.probes.map(cell).to_csv(index=False)
         return "\n".join((probed, *(repr(sorted(claim.items())) for claim in self.claims), *self.differs))
+
+
+NOTHING = Beside()

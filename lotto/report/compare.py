@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from lotto.report.beside import NOTHING, Beside
 from lotto.report.branches import KNOWN, SPARE, TICKET, in_order
 from lotto.report.compared import Compared, differing
 from lotto.report.evidence import Evidence
@@ -16,6 +17,7 @@ from lotto.report.finding import Finding, find
 from lotto.report.measures import ACCURACY, Measure, weights_percent
 from lotto.report.page import markup
 from lotto.report.page.assets import fingerprint
+from lotto.report.page.besides import add_claims, add_probes
 from lotto.report.page.cost import cost
 from lotto.report.page.costing import cost_cells, cost_header, cost_tiles
 from lotto.report.page.density import ACCURACIES, COSTS, EARLY_STOP, density_sets
@@ -35,18 +37,23 @@ _ALIKE = 0.005
 _COLOURS = [look.colour for look in (*KNOWN.values(), *SPARE)]
 
 
-def compare(runs: Sequence[Compared], tickets: Named = (), measure: str = ACCURACY.column) -> str:
-    """The page of at least one of ``runs`` or ``tickets``.
+def compare(
+    runs: Sequence[Compared], tickets: Named = (), measure: str = ACCURACY.column, beside: Beside = NOTHING
+) -> str:
+    """The page of at least one of ``runs`` or ``tickets``, with the claims ``beside`` them.
 
     Raises:
         BadRequest: ``measure`` is no accuracy.
     """
     title = " and ".join(filter(None, (_counted(len(runs), "run"), _counted(len(tickets), "ticket"))))
-    page = Page(f"{title} compared", "lotto report", COMPARED, _digest(runs, tickets))
+    page = Page(f"{title} compared", "lotto report", COMPARED, _digest(runs, tickets, beside))
     page.data |= {"lines": [], "runs": [], "levels": {}, "level": 0, "masks": []}
     stored = [Evidence.read(run.table, run.store) for run in runs]
+    add_claims(page, beside)
     if runs:
         _runs(page, runs, stored, measure)
+    probed = [_named(run.probes, place) for place, run in enumerate(runs) if run.probes is not None]
+    add_probes(page, pd.concat(probed, ignore_index=True) if probed else None)
     if tickets:
         _tickets(page, tickets)
     if page.data["masks"]:
@@ -190,8 +197,18 @@ def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'s' if count > 1 else ''}" if count else ""
 
 
-def _digest(runs: Sequence[Compared], tickets: Named) -> str:
-    parts = [fingerprint(), *(key for run in runs for key in run.table["key"]), *(str(t.metadata) for _, t in tickets)]
+def _named(probes: pd.DataFrame, place: int) -> pd.DataFrame:
+    """Rows of probes whose branch is the line of this run."""
+    return probes.assign(branch=line_id(place, "") + probes["branch"])
+
+
+def _digest(runs: Sequence[Compared], tickets: Named, beside: Beside) -> str:
+    parts = [
+        fingerprint(),
+        beside.words(),
+        *(key for run in runs for key in run.table["key"]),
+        *(str(t.metadata) for _, t in tickets),
+    ]
     return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
 
 

@@ -39,6 +39,7 @@ class Compared:
         store: where their keys lead.
         settings: what it was asked for, by name; of a sweep's point its place on each axis.
         command: makes it again.
+        probes: its rows of ``probes.csv``; None where nothing was probed.
     """
 
     label: str
@@ -47,6 +48,7 @@ class Compared:
     store: Store
     settings: Mapping[str, str]
     command: str
+    probes: pd.DataFrame | None = None
 
 
 def is_run(folder: Path) -> bool:
@@ -121,7 +123,7 @@ def _run(folder: Path) -> Compared:
     command = " ".join(["lotto", *map(str, overrides)])
     label = f"{config['name']}/{folder.name}"
     settings = {"experiment": str(config["name"]), **dict(_leaves(own))}
-    return Compared(label, folder, _table(path), Store(config["store"]), settings, command)
+    return Compared(label, folder, _table(path), Store(config["store"]), settings, command, _probes(folder))
 
 
 def _points(folder: Path, store: Path) -> list[Compared]:
@@ -132,12 +134,14 @@ def _points(folder: Path, store: Path) -> list[Compared]:
     if not axes:
         return [Compared(folder.name, folder, table, Store(store), {"folder": str(folder)}, command)]
     made = []
+    probes = _probes(folder)
     sweep = f"{folder.parent.name}/{folder.name}"
     for values, rows in table.groupby(axes, sort=False, dropna=False):
         settings = {axis.removeprefix(AXIS): str(value) for axis, value in zip(axes, values, strict=True)}
         about = {"sweep": sweep, "experiment": str(rows["experiment"].iloc[0]), **settings}
         label = ", ".join(f"{axis}={value}" for axis, value in settings.items())
-        made.append(Compared(label, folder, rows.reset_index(drop=True), Store(store), about, command))
+        own = None if probes is None else _at(probes, dict(zip(axes, map(str, values), strict=True)))
+        made.append(Compared(label, folder, rows.reset_index(drop=True), Store(store), about, command, own))
     return made
 
 
@@ -148,6 +152,22 @@ def _table(path: Path) -> pd.DataFrame:
     if not len(table):
         raise BadRequest(f"{path} holds no row to compare.")
     return table
+
+
+def _probes(folder: Path) -> pd.DataFrame | None:
+    """``probes.csv`` of a folder: numbers as floats, and every word as text, whatever it looks like."""
+    path = folder / "probes.csv"
+    if not path.is_file():
+        return None
+    numbers = {"replicate": int, "level": int, "sample": int, "density": float}
+    words = pd.read_csv(path, dtype=str, keep_default_na=False)
+    floats = {name: words[name].map(lambda text: float(text or "nan")) for name in ("x", "value")}
+    return words.astype(numbers).assign(**floats)
+
+
+def _at(probes: pd.DataFrame, axes: Mapping[str, str]) -> pd.DataFrame:
+    """The rows of one point."""
+    return probes[(probes[list(axes)] == pd.Series(axes)).all(axis=1)]
 
 
 def _labelled(runs: list[Compared]) -> list[Compared]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lotto.report.beside import Beside
+from lotto.report.beside import NOTHING, Beside
 from lotto.report.branches import in_order
 from lotto.report.columns import cell, meaning
 from lotto.report.evidence import Evidence
@@ -21,9 +21,8 @@ from lotto.report.level_tests import LevelTest
 from lotto.report.measures import EARLY_STOP_STEP, Measure
 from lotto.report.meta import ReportMeta
 from lotto.report.page import markup
-from lotto.report.page import probes as probing
 from lotto.report.page.assets import fingerprint
-from lotto.report.page.claims import claims_section
+from lotto.report.page.besides import add_claims, add_probes
 from lotto.report.page.cost import cost
 from lotto.report.page.costing import cost_by_level, cost_tiles
 from lotto.report.page.density import ACCURACIES, COSTS, EARLY_STOP, density_sets
@@ -47,7 +46,7 @@ def html_report(
     table: pd.DataFrame,
     meta: ReportMeta,
     finding: Finding,
-    beside: Beside = Beside(),  # noqa: B008 - it is frozen
+    beside: Beside = NOTHING,
     tests: Sequence[LevelTest] = (),
 ) -> str:
     """The report as one page: finding, figures, tables, every row, provenance. All text is escaped.
@@ -64,12 +63,10 @@ def html_report(
         "level": int(finding.level if finding.level is not None else table["level"].max()),
     }
     page.open(_finding(finding.sentence))
-    if beside.claims:
-        page.add("claims", "Claims", "Published against measured", claims_section(beside.claims, beside.differs))
+    add_claims(page, beside)
     _densities(page, table, finding, tests)
     _insides(page, table, evidence)
-    if beside.probes is not None and len(beside.probes):
-        _probes(page, beside.probes)
+    add_probes(page, beside.probes)
     _cost(page, table, evidence)
     _tables(page, table, finding)
     _provenance(page, table, meta, evidence)
@@ -139,20 +136,6 @@ def _insides(page: Page, table: pd.DataFrame, evidence: Evidence) -> None:
     if masks := first_layer_masks(table, evidence):
         page.data["masks"] = [{"run": "", **masks}]
         page.add("mask", "Mask", "Mask of the first layer", markup.place("masks"))
-
-
-def _probes(page: Page, probes: pd.DataFrame) -> None:
-    """Barriers between networks, then whatever else was probed."""
-    between = probing.is_barrier(probes)
-    kinds = (
-        ("barriers", "Barriers", "Barriers between networks", probes[between], "barriers", "paths"),
-        ("probes", "Probes", "Probes", probes[~between], "probes", "profiles"),
-    )
-    for name, short, title, rows, scalars, profiles in kinds:
-        page.data |= {scalars: probing.scalar_sets(rows), profiles: probing.profile_sets(rows)}
-        content = "".join(markup.place(kind) for kind in (scalars, profiles) if page.data[kind])
-        if content:
-            page.add(name, short, title, content)
 
 
 def _cost(page: Page, table: pd.DataFrame, evidence: Evidence) -> None:

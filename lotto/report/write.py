@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from lotto.report.aside import write_aside
-from lotto.report.beside import Beside
+from lotto.report.beside import NOTHING, Beside
 from lotto.report.columns import write_csv
 from lotto.report.csv_tables import write_csv_tables
 from lotto.report.figures import accuracy_figure, early_stop_figure
@@ -39,7 +39,7 @@ def write_report(
     folder: Path,
     measure: str = ACCURACY.column,
     anew: bool = True,
-    beside: Beside = Beside(),  # noqa: B008 - it is frozen
+    beside: Beside = NOTHING,
 ) -> Written:
     """Write ``results.csv``, ``figures/``, ``tables/``, ``report.md`` and ``report.html`` into ``folder``, each whole or not at all.
 

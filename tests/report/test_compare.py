@@ -12,12 +12,13 @@ import pytest
 import lotto
 from lotto.api import report_again
 from lotto.errors import BadRequest
+from lotto.report.beside import Beside
 from lotto.report.columns import write_csv
 from lotto.report.compare import compare, page_folder
 from lotto.report.compared import Compared, differing, read_compared, read_tickets
 from lotto.store import Store
 from tests.e2e import Shell
-from tests.report.report_examples import simulate
+from tests.report.report_examples import claims, probes, simulate
 
 SMALL = ("model.plan=[20,12]", "train.steps=30it", "train.evaluate_every=15it", "replicates=2")
 
@@ -177,3 +178,35 @@ def test_the_command_writes_each_report_and_one_that_compares(
     ):
         said = shell("report", *arguments)
         assert said.status == 2 and reason in said.err
+
+
+def test_probes_and_claims_stand_beside_the_lines_of_their_run(sweep: Path, tmp_path: Path) -> None:
+    table = pd.read_csv(sweep / "results.csv", dtype={"axis:method": str, "axis:rewind.at": str})
+    rows = [
+        probes(point, layer="").assign(**{"axis:method": method, "axis:rewind.at": at})
+        for (method, at), point in table.groupby(["axis:method", "axis:rewind.at"], sort=False)
+    ]
+    pd.concat(rows).to_csv(sweep / "probes.csv", index=False)
+
+    points = read_compared([sweep], tmp_path)
+    page = compare(points, beside=Beside(claims=claims(), differs=["other data"]))
+
+    assert all(point.probes is not None and len(point.probes) == len(rows[0]) for point in points)
+    data = data_of(page)
+    (barrier,) = data["barriers"]
+    assert set(barrier["lines"]) == {f"{place}/{branch}" for place in range(4) for branch in ("ticket", "reinit")}
+    assert barrier["lines"]["3/ticket"][1][2] == pytest.approx(0.0405)  # at level 1: 0.04 and 0.041
+    assert page.index("other data") < page.index("does not hold") < page.index('id="findings-title"')
+
+
+def test_the_probes_of_a_run_are_on_its_page_and_in_comparisons(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    where = (f"store={tmp_path / 'store'}", f"hydra.run.dir={folder}")
+    lotto.run([*SMALL, "schedule.levels=2", "controls=[]", "probes=[densities]", *where])
+
+    data = data_of((folder / "report.html").read_text())
+    (run,) = read_compared([folder], tmp_path)
+
+    assert data["probes"] and all(found["id"].startswith("densities/") for found in data["probes"])
+    assert run.probes is not None and set(run.probes["probe"]) == {"densities"}
+    assert len(run.probes) == (folder / "probes.csv").read_text().count("\n") - 1

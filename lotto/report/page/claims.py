@@ -74,15 +74,17 @@ def _measured(claim: Mapping[str, Any]) -> str:
 
 
 def _with_unit(value: float | None, unit: str, signed: bool = False) -> str:
-    if value is None or not _known(value):
+    if value is None or not math.isfinite(value):
         return ""
     return f"{'+' if signed and value > 0 else ''}{_number(value)} {unit}".rstrip()
 
 
 def _known(value: float | None) -> bool:
-    return value is not None and math.isfinite(value)
+    return value is not None and not math.isnan(value)
 
 
 def _number(value: float) -> str:
+    if math.isinf(value):
+        return "never"
     shown = drawn(float(f"{value:.4g}"))
     return f"{shown:,}".replace("-", "\N{MINUS SIGN}")

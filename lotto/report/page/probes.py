@@ -13,6 +13,7 @@ import pandas as pd
 
 from lotto.report.page.density import points
 from lotto.report.page.profile import profile_lines
+from lotto.sweep.measured import measure_called
 
 BARRIERS = "interpolation"
 CALIBRATION = "calibration"
@@ -21,8 +22,6 @@ CALIBRATION = "calibration"
 _ALONG_THE_DIAGONAL = {(CALIBRATION, "accuracy")}
 
 _AXES = {BARRIERS: "position between the two networks", CALIBRATION: "confidence"}
-
-_FRACTIONS = ("error", "accuracy", "confidence", "share", "barrier")
 
 
 def is_barrier(probes: pd.DataFrame) -> pd.Series:
@@ -61,7 +60,7 @@ def _grouped(rows: pd.DataFrame, names: list[str]) -> Iterator[tuple[tuple[str, 
 
 
 def _fields(probe: str, measure: str, layer: str) -> dict[str, Any]:
-    is_fraction = any(word in measure for word in _FRACTIONS) and "loss" not in measure
+    is_fraction = measure == "confidence" or measure_called(f"{probe}.{measure}").is_fraction
     words = measure.replace("_", " ")
     label = words.capitalize() if probe == BARRIERS else f"{probe.capitalize()}: {words}"
     return {
