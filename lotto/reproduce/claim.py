@@ -10,7 +10,7 @@
         against: {density: 1}
         as: ratio                          # value, difference, ratio, down_to, density, or from
         published: 0.62
-        mark: read                         # in the paper itself; computed, from memory, or plotted
+        mark: read                         # in the paper itself; computed, from memory, plotted, or from summaries
         holds: {at_most: 0.75}
         direction: {below: 1}
         tolerance: suggested with the paper's number 0.62; the published spread is not stated
@@ -26,6 +26,9 @@ replicates is greatest or smallest. ``as: down_to`` is the smallest density down
 axis, at every density, the value at which the mean of another column of the results is greatest: what a paper chooses by validation.
 ``average: median`` takes the median over replicates where the paper does.
 
+A rule gives ``at_least``, ``at_most``, ``above``, ``below``, ``between: [low, high]``, ``near: d`` (of the published number, in the
+measure's unit) or ``within: f`` (the same as a fraction of it).
+
 ``for`` writes several claims at once: each of its items replaces ``{words}`` in the claim, and ``published`` where it has one.
 """
 
@@ -38,12 +41,12 @@ from typing import Any
 
 from lotto.errors import BadRequest
 
-MARKS = ("read", "computed", "from memory", "plotted")
+MARKS = ("read", "computed", "from memory", "plotted", "from summaries")
 KINDS = ("value", "difference", "ratio", "down_to", "density", "from")
 OVER = ("best", "worst", "mean")
 AVERAGES = ("mean", "median")
 UNITS = ("", "%", "points", "x", "steps", "degrees")
-_BOUNDS = ("at_least", "at_most", "above", "below", "between", "near")
+_BOUNDS = ("at_least", "at_most", "above", "below", "between", "near", "within")
 _SELECTORS = ("branch", "density", "level", "pair", "layer", "x", "probe", "method", "criterion")
 
 
@@ -256,11 +259,12 @@ def _bounds(fields: _Fields, name: str, published: float | str) -> Bounds | None
     if not isinstance(given, Mapping) or not given or not set(given) <= set(_BOUNDS):
         raise fields.refuse(name, given, f"is no rule: give {', '.join(_BOUNDS)}.")
     rule = dict(given)
-    if "near" in rule:
-        if isinstance(published, str):
-            raise fields.refuse(f"{name}.near", rule["near"], "needs a published number.")
-        width = float(rule.pop("near"))
-        rule |= {"at_least": published - width, "at_most": published + width}
+    for word in ("near", "within"):
+        if word in rule:
+            if isinstance(published, str):
+                raise fields.refuse(f"{name}.{word}", rule[word], "needs a published number.")
+            width = float(rule.pop(word)) * (abs(published) if word == "within" else 1)
+            rule |= {"at_least": published - width, "at_most": published + width}
     if "between" in rule:
         rule["at_least"], rule["at_most"] = rule.pop("between")
     return Bounds(**{word: float(number) for word, number in rule.items()})
