@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
+from lotto.flops import FORWARD_PASSES_A_STEP, Flops, examples, network_flops
 from lotto.plan import Plan
 from lotto.recipe import Entry
 from lotto.spec import Spec
@@ -24,12 +25,25 @@ def results_table(spec: Spec, plan: Plan, store: Store, cached: Collection[str])
 
     order = {name: place for place, name in enumerate(["ticket", *(control.name for control in spec.controls)])}
     entries = sorted(plan.entries, key=lambda entry: (entry.level, order[entry.branch], entry.replicate, entry.sample))
+    stored = [entry for entry in entries if store.has(entry.trained.key)]
+    flops = network_flops(spec, store) if stored else None
     rows = [
-        result_row(spec, entry, store.record(entry.trained.key), cached)
-        for entry in entries
-        if store.has(entry.trained.key)
+        result_row(spec, entry, store.record(entry.trained.key), cached) | _flops(spec, entry, store, flops)
+        for entry in stored
     ]
     return pd.DataFrame(rows)
+
+
+def _flops(spec: Spec, entry: Entry, store: Store, flops: Flops | None) -> dict[str, float | None]:
+    """The forward pass of one example, and the whole fit."""
+    # An imported ticket's start may be gone, or be a network of weights alone.
+    kept = store.record(entry.start.key)["result"].get("layers", {}) if store.has(entry.start.key) else None
+    if flops is None or (kept is None and entry.level > 0):
+        return {"flops_inference": None, "flops_training": None}
+    inference = flops.inference(kept or {})
+    fields = entry.trained.fields
+    trained = FORWARD_PASSES_A_STEP * inference * examples(spec, fields["start"], fields["stop"])
+    return {"flops_inference": inference, "flops_training": trained}
 
 
 def result_row(spec: Spec, entry: Entry, record: dict[str, Any], cached: Collection[str] = ()) -> dict[str, Any]:

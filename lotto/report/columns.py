@@ -39,6 +39,8 @@ FURTHER = {
     "sample": "index of the control's draw, where a control is drawn several times per ticket",
     "val_accuracy": "validation accuracy at the end of training, a fraction",
     "engine": "the engine that trained the row",
+    "flops_inference": "FLOPs of one example's forward pass, those of pruned weights left out",
+    "flops_training": "FLOPs of the fit: three forward passes for every training example, evaluations left out",
 }
 """What the columns mean that may follow those of the contract."""
 
