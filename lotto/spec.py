@@ -273,7 +273,11 @@ class Spec:
             check_levels(f"probes.{probe.name}.levels", probe.levels, 0, self.schedule.levels)
             branches = ("ticket", *(control.name for control in self.controls))
             for branch in probe.branches:
-                _choice(f"probes.{probe.name}.branches", branch, branches)
+                if branch not in branches:
+                    raise BadRequest(
+                        f"probes.{probe.name}.branches={branch} is not among this request's branches, {', '.join(branches)}: add the "
+                        f"control to controls=[…], or choose others{near(branch, branches) or '.'}"
+                    )
         if self.replicates < 1:
             raise BadRequest(f"replicates={self.replicates} trains nothing: 1 or more.")
         _choice("engine", self.engine, ENGINES)

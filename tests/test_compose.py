@@ -32,6 +32,7 @@ NEEDED = {
     "model=custom": ["model._target_=my_package.Net"],
     "rewind=finetune": ["controls=[reinit]"],
     "rewind=learning_rate": ["controls=[reinit]"],
+    "probes=distance": ["controls=[noise]"],
 }
 SINGLE = [
     group
@@ -102,6 +103,7 @@ def test_the_papers_lenet_says_what_the_paper_does(spec_of: Callable[..., Spec])
 
 
 REFUSALS = [
+    (["probes=[distance]"], "distance.branches=noise is not among this request's branches, ticket, reinit, shuffle: add the control"),
     (["model=lenett"], "model=lenett is unknown; did you mean lenet"),
     (["model=lenett"], "There are conv2, conv4,"),
     (["train/optimizer=adm"], "train/optimizer=adm is unknown; did you mean adam"),
