@@ -98,7 +98,9 @@ def probes(table: pd.DataFrame, layer: str = "fc.weight") -> pd.DataFrame:
         rows += [
             base | {"probe": "calibration", "measure": "accuracy", "x": x, "value": x - 0.02} for x in (0.25, 0.75)
         ]
-        rows.append(base | {"probe": "stability", "measure": "l2", "layer": layer, "value": 3.0 + height})
+        rows += [
+            base | {"probe": "stability", "measure": "l2", "layer": of, "value": 3.0 + height} for of in ("", layer)
+        ]
     return pd.DataFrame(rows)
 
 

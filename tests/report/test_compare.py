@@ -183,7 +183,7 @@ def test_the_command_writes_each_report_and_one_that_compares(
 def test_probes_and_claims_stand_beside_the_lines_of_their_run(sweep: Path, tmp_path: Path) -> None:
     table = pd.read_csv(sweep / "results.csv", dtype={"axis:method": str, "axis:rewind.at": str})
     rows = [
-        probes(point, layer="").assign(**{"axis:method": method, "axis:rewind.at": at})
+        probes(point, layer="fc.weight").assign(**{"axis:method": method, "axis:rewind.at": at})
         for (method, at), point in table.groupby(["axis:method", "axis:rewind.at"], sort=False)
     ]
     pd.concat(rows).to_csv(sweep / "probes.csv", index=False)

@@ -270,8 +270,9 @@ def test_hostile_names_stay_text(page: Opened) -> None:
     assert page.text("h1") == HOSTILE
     assert page.page.locator("img").count() == 0 and page.page.locator("script").count() == 2
     assert HOSTILE in page.text("#claims") and HOSTILE in page.text(".command code")
-    page.page.locator("#probes select").first.select_option(label=f"Stability: l2 ({HOSTILE})")
-    assert HOSTILE in page.text("#probes .y-title")
+    page.page.locator("#probes select").first.select_option("stability/l2")
+    page.page.locator("#probes").get_by_label("Layer").select_option(label=HOSTILE)
+    assert page.text("#probes .y-title") == f"Stability: l2, {HOSTILE}"
 
 
 def test_claims_show_how_this_differs_from_the_paper_before_any_verdict(page: Opened) -> None:

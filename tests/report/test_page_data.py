@@ -278,7 +278,7 @@ def test_probes_are_scalars_against_density_or_profiles_at_a_level(rows: pd.Data
     assert path["x"] == "position between the two networks" and path["lines"]["ticket"]["1"]["x"] == [0, 0.5, 1]
     # At level 1 the heights are 0.04 and 0.041, on top of an error of 0.02.
     assert path["lines"]["ticket"]["1"]["mean"] == [0.02, pytest.approx(0.0605), 0.02]
-    assert {found["id"] for found in scalar_sets(rest)} == {"calibration/ece", "stability/l2/fc.weight"}
+    assert {found["id"] for found in scalar_sets(rest)} == {"calibration/ece", "stability/l2", "stability/l2/fc.weight"}
     assert [(found["id"], found["diagonal"]) for found in profile_sets(rest)] == [("calibration/accuracy", True)]
 
 

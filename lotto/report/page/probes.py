@@ -65,7 +65,9 @@ def _fields(probe: str, measure: str, layer: str) -> dict[str, Any]:
     label = words.capitalize() if probe == BARRIERS else f"{probe.capitalize()}: {words}"
     return {
         "id": "/".join(filter(None, (probe, measure, layer))),
-        "label": f"{label} ({layer})" if layer else label,
+        "base": f"{probe}/{measure}",
+        "layer": layer,
+        "label": label,
         "unit": "%" if is_fraction else "",
         "factor": 100.0 if is_fraction else 1.0,
         "decimals": None,

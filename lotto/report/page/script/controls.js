@@ -55,6 +55,36 @@ function levelSlider(found) {
   return { slider, element, level: () => levels[+slider.value], show };
 }
 
+// Which set is shown: by its measure, and where a measure is one of layers, by the layer.
+function setPicker(sets, onPick) {
+  const baseOf = (set) => set.base || set.id;
+  let set = sets[0];
+  const measures = [...new Map(sets.map((one) => [baseOf(one), one.label]))];
+  const layers = html("select");
+  const layer = labelled("Layer", layers);
+  const own = () => sets.filter((one) => baseOf(one) === baseOf(set));
+  const showLayers = () => {
+    const found = own();
+    layer.hidden = found.length < 2;
+    layers.replaceChildren(...found.map((one) => html("option", { value: one.id }, one.layer || "whole network")));
+    layers.value = set.id;
+  };
+  const pick = selectOf("Measure", measures, (base) => {
+    const found = sets.filter((one) => baseOf(one) === base);
+    set = found.find((one) => one.layer === set.layer) || found[0];
+    showLayers();
+    onPick();
+  });
+  layers.addEventListener("change", () => {
+    set = sets.find((one) => one.id === layers.value);
+    onPick();
+  });
+  showLayers();
+  const title = () => `${set.label}${set.layer ? `, ${set.layer}` : ""}${set.unit ? ` (${set.unit})` : ""}`;
+  const elements = sets.some((one) => one.layer) ? [pick.element, layer] : [pick.element];
+  return { elements, set: () => set, title };
+}
+
 // All levels in some mappings whose names are levels.
 function levelsOf(mappings) {
   return [...new Set(mappings.flatMap((mapping) => Object.keys(mapping).map(Number)))].sort((a, b) => a - b);

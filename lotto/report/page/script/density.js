@@ -5,10 +5,7 @@ function densityFigure(sets, name) {
   const lines = DATA.lines.filter((line) => sets.some((one) => line.id in one.lines));
   // The bands of many lines hide each other.
   const choice = { log: true, band: lines.length > 4 ? "none" : "range", whole: false };
-  const pick = selectOf("Measure", sets.map((one) => [one.id, one.label]), (id) => {
-    set = sets.find((one) => one.id === id);
-    renew();
-  });
+  const pick = setPicker(sets, () => renew());
   const band = selectOf("Band", [["range", "lowest to highest"], ["sd", "\u00b1 one standard deviation"], ["none", "none"]], (value) => {
     choice.band = value;
     renew();
@@ -33,8 +30,8 @@ function densityFigure(sets, name) {
     const place = (point) => `level ${point.level}, ${percentOf(point.x)}% of weights`;
     const read = (point) => readPoint(set, point);
     return {
-      title: `${set.label} against weights remaining`,
-      alternative: alternative(`${set.label} against percent of weights remaining`, lines, place, read),
+      title: `${pick.title()} against weights remaining`,
+      alternative: alternative(`${pick.title()} against percent of weights remaining`, lines, place, read),
       lines,
       x: { label: "weights remaining (%)", log: choice.log, reversed: true, text: percentOf, ticks: ticksOf(lines) },
       y: { floor: choice.whole ? null : floor, arrows: true },
@@ -47,12 +44,13 @@ function densityFigure(sets, name) {
 
   const title = html("h3", { class: "y-title" });
   const plot = html("div", { class: "plot-place" });
-  figure.append(html("div", { class: "controls" }, ...[pick.element, band.element, log.element, whole.element].filter(Boolean)), title, legend(lines), plot);
+  figure.append(html("div", { class: "controls" }, ...[...pick.elements, band.element, log.element, whole.element].filter(Boolean)), title, legend(lines), plot);
   const chart = chartIn(plot, describe);
   const values = valuesOf(chart.chart);
   figure.append(values.element);
   function renew() {
-    title.textContent = set.unit ? `${set.label} (${set.unit})` : set.label;
+    set = pick.set();
+    title.textContent = pick.title();
     chart.draw();
     values.fill();
   }

@@ -10,10 +10,7 @@ function profileFigure(sets, name) {
   const everyLine = DATA.lines.filter((line) => sets.some((one) => line.id in one.lines));
   const levels = levelsOf(sets.flatMap((one) => Object.values(one.lines)));
   const slider = levelSlider(() => levels);
-  const pick = selectOf("Measure", sets.map((one) => [one.id, one.label]), (id) => {
-    set = sets.find((one) => one.id === id);
-    renew();
-  });
+  const pick = setPicker(sets, () => renew());
   const views = [["", "lines at one level"], ...everyLine.map((line) => [line.id, `levels of ${lineName(line)}`])];
   const look = selectOf("Show", levels.length > 1 ? views : views.slice(0, 1), (value) => {
     view = value;
@@ -51,14 +48,15 @@ function profileFigure(sets, name) {
   const lineLegend = legend(everyLine);
   const title = html("h3", { class: "y-title" });
   const plot = html("div", { class: "plot-place" });
-  const figure = html("div", {}, html("div", { class: "controls" }, ...[pick.element, look.element, log.element, logY.element, whole.element].filter(Boolean)), slider.element, title, lineLegend, levelLegend.element, plot);
+  const figure = html("div", {}, html("div", { class: "controls" }, ...[...pick.elements, look.element, log.element, logY.element, whole.element].filter(Boolean)), slider.element, title, lineLegend, levelLegend.element, plot);
   figure.dataset.name = name;
   const chart = chartIn(plot, describe);
   const values = valuesOf(chart.chart);
   figure.append(values.element);
   slider.element.hidden = levels.length < 2;
   function renew() {
-    title.textContent = set.unit ? `${set.label} (${set.unit})` : set.label;
+    set = pick.set();
+    title.textContent = pick.title();
     log.element.hidden = !isCurve();
     logY.element.hidden = !isLoss();
     whole.element.hidden = !isCurve() || isLoss();
