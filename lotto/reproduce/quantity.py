@@ -152,11 +152,10 @@ def _from(claim: Claim, of: pd.DataFrame, against: pd.DataFrame | None) -> Measu
         values = values.sub(against.groupby("replicate")["value"].mean(), axis=0).dropna(how="all")
     if values.empty:
         raise NotMeasuredError("no replicate has both sides of the comparison")
-    # As in a search downwards, with signs turned so that more is better.
+    # What is to be at most the margin is to be, with its sign turned, at least the margin below zero.
     excess = -values if against is None else values
-    least = -claim.margin if against is None else claim.margin
-    reached = _smallest(excess.mean(), least)
-    own = [_smallest(row.dropna(), least) for _, row in excess.iterrows()]
+    reached = _smallest(excess.mean(), claim.margin)
+    own = [_smallest(row.dropna(), claim.margin) for _, row in excess.iterrows()]
     where = "no value reaches it" if math.isinf(reached) else ""
     if reached == values.columns.min():
         where = "the smallest value tried"

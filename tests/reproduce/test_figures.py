@@ -1,0 +1,175 @@
+"""The files of ``sweeps/<paper>/``: every one is found here, composes at its scales, and claims nothing that its plan does not hold."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from lotto.ahead import Kept, _pruned
+from lotto.compose import composed, read_spec
+from lotto.plan import Plan
+from lotto.report.columns import read_csv
+from lotto.reproduce.claim import MARKS, Claim
+from lotto.reproduce.differs import differences
+from lotto.reproduce.figure import PAPER, SCALES, Figure, figures
+from lotto.reproduce.quantity import SAME_DENSITY
+from lotto.spec import Spec
+from lotto.stage import Stage
+from lotto.sweep.definition import Point, called
+from lotto.sweep.planned import PlannedSweep
+from tests.e2e import Shell
+
+EVERY = figures()
+# The issue's list: a file for each of them, some of them one a network.
+OF_THE_PAPERS = {
+    "frankle2019": ("fig1", "fig3", "fig4", "fig4c", "fig5", "fig7", "fig8", "f3", "f4", "f7"),
+    "stabilizing": ("fig3", "fig4", "fig5", "late_resetting"),
+    "lmc": ("fig2", "fig3", "fig5", "fig9"),
+    "renda": ("iterative", "one_shot", "rewinding_point"),
+}
+
+
+@cache
+def figure(name: str) -> Figure:
+    return Figure.read(name)
+
+
+@cache
+def spec_at(*overrides: str) -> Spec:
+    return read_spec(composed(overrides))
+
+
+@cache
+def densities(*overrides: str) -> list[float]:
+    """Of every level of one replicate, from counts alone."""
+    spec = dataclasses.replace(spec_at(*overrides), replicates=1, controls=(), probes=())
+    found = [1.0]
+    for entry in Plan.of(spec).entries:
+        if entry.level > 0:
+            kept = counted(entry.start.parents["mask"])
+            found.append(sum(count for count, _ in kept.values()) / sum(total for _, total in kept.values()))
+    return found
+
+
+def points(name: str, scale: str) -> list[Point]:
+    sweep, overrides = figure(name).at(scale)
+    return sweep.points(overrides)
+
+
+def some(name: str, scale: str) -> Iterator[Point]:
+    """Points that have among them every value of every short axis, and of a long one both ends: composing all takes minutes."""
+    sweep, _ = figure(name).at(scale)
+    ends = {
+        axis: {called(value) for value in (values if len(values) <= 3 else (values[0], values[-1]))}
+        for axis, values in sweep.axes.items()
+    }
+    seen: set[tuple[str, str]] = set()
+    for point in points(name, scale):
+        if all(value in ends[axis] for axis, value in point.values.items()) and set(point.values.items()) - seen:
+            seen |= set(point.values.items())
+            yield point
+
+
+def test_nothing_of_the_papers_is_missing() -> None:
+    for paper, wanted in OF_THE_PAPERS.items():
+        own = [name.partition("/")[2] for name in EVERY if name.startswith(f"{paper}/")]
+        for one in wanted:
+            assert one in own or any(name.startswith(f"{one}_") for name in own), f"{paper}/{one}"
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_scale_of_a_figure_composes(name: str) -> None:
+    made = figure(name)
+    assert {"smoke", PAPER} <= set(made.scales) <= set(SCALES)
+    assert made.title and made.paper and made.claims
+    for scale in made.scales:
+        for point in some(name, scale):
+            spec = spec_at(*point.overrides)
+            if scale == "smoke":
+                assert spec.data.identity["name"] == "digits"
+                assert spec.replicates >= 2
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_the_paper_differs_from_nothing(name: str) -> None:
+    sweep, overrides = figure(name).at(PAPER)
+    planned = PlannedSweep.of_points(sweep, sweep.points()[:1])
+    assert differences(planned, planned) == []
+    assert not overrides
+
+
+def counted(mask: Stage) -> Kept:
+    earlier = mask.parents.get("mask")
+    return _pruned(mask, counted(earlier) if earlier else {})
+
+
+def levels(point: Point, selection: Mapping[str, Any]) -> list[int]:
+    """The levels of a plan that a claim speaks of."""
+    if "level" in selection:
+        return [selection["level"]]
+    wanted = selection.get("density")
+    low, high = wanted if isinstance(wanted, list) else (wanted, wanted)
+    return [
+        level
+        for level, density in enumerate(densities(*point.overrides))
+        if wanted is None or low * SAME_DENSITY <= density <= high / SAME_DENSITY
+    ]
+
+
+def sides(claim: Claim) -> Iterator[Mapping[str, Any]]:
+    yield claim.of
+    if claim.against is not None:
+        yield claim.against
+
+
+def first_of(name: str, selection: Mapping[str, Any]) -> Point | None:
+    axes = figure(name).sweep.axes
+    wanted = {axis: called(value) for axis, value in selection.items() if axis in axes}
+    return next(
+        (p for p in points(name, PAPER) if all(p.values[axis] == value for axis, value in wanted.items())), None
+    )
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_claims_speak_of_what_the_papers_size_holds(name: str) -> None:
+    for claim in figure(name).claims:
+        assert claim.mark in MARKS and claim.tolerance, claim.name
+        for selection in sides(claim):
+            point = first_of(name, selection)
+            assert point is not None, f"{claim.name}: no point has {dict(selection)}"
+            spec = spec_at(*point.overrides)
+            branch = selection.get("branch", "ticket")
+            controls = {control.name: control for control in spec.controls}
+            assert branch == "ticket" or branch in controls, f"{claim.name}: {branch}"
+            held = [lev for lev in levels(point, selection) if branch == "ticket" or (lev and controls[branch].at(lev))]
+            assert held, f"{claim.name}: no level of {branch} at {selection.get('density')}"
+            probe, _, read = claim.measure.partition("@")[0].rpartition(".")
+            if probe:
+                (own,) = [own for own in spec.probes if own.name == probe]
+                assert branch in own.branches, claim.name
+                assert any(own.levels is None or level in own.levels for level in held), claim.name
+                assert read
+
+
+def test_a_figure_is_made_and_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shell = Shell(tmp_path, monkeypatch, capfd)
+    said = shell(
+        "reproduce", "lmc/fig2_cifar", "--scale=smoke", "train.steps=20it", "train.lr_schedule.milestones=[10it,15it]"
+    )
+    assert said.status == 0, said.err
+    (folder,) = (shell.folder / "outputs/reproduce/lmc/fig2_cifar").iterdir()
+    claims = read_csv(folder / "claims.csv").set_index("name")
+    assert claims.loc["error half way, VGG-16", "verdict"] == "not testable at this scale"
+    probes = pd.read_csv(folder / "probes.csv")
+    middle = probes[(probes["measure"] == "test_error") & ((probes["x"] - 0.5).abs() < 0.5 / 29 + 1e-9)]
+    by_hand = middle.groupby("replicate")["value"].mean().mean()
+    assert float(claims.loc["error half way, ResNet-20", "measured"]) == pytest.approx(by_hand)
+    assert set(probes["pair"]) == {"1-2", "1-3", "2-3"}
