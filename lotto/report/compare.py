@@ -38,15 +38,22 @@ _COLOURS = [look.colour for look in (*KNOWN.values(), *SPARE)]
 
 
 def compare(
-    runs: Sequence[Compared], tickets: Named = (), measure: str = ACCURACY.column, beside: Beside = NOTHING
+    runs: Sequence[Compared],
+    tickets: Named = (),
+    measure: str = ACCURACY.column,
+    beside: Beside = NOTHING,
+    title: str | None = None,
 ) -> str:
     """The page of at least one of ``runs`` or ``tickets``, with the claims ``beside`` them.
+
+    Args:
+        title: of the page; what is compared unless said.
 
     Raises:
         BadRequest: ``measure`` is no accuracy.
     """
-    title = " and ".join(filter(None, (_counted(len(runs), "run"), _counted(len(tickets), "ticket"))))
-    page = Page(f"{title} compared", "lotto report", COMPARED, _digest(runs, tickets, beside))
+    counted = " and ".join(filter(None, (_counted(len(runs), "run"), _counted(len(tickets), "ticket"))))
+    page = Page(title or f"{counted} compared", "lotto report", COMPARED, _digest(runs, tickets, beside))
     page.data |= {"lines": [], "runs": [], "levels": {}, "level": 0, "masks": []}
     stored = [Evidence.read(run.table, run.store) for run in runs]
     add_claims(page, beside)

@@ -14,6 +14,7 @@ from lotto.reproduce.claim import Claim
 from lotto.reproduce.figure import PAPER, Figure
 from lotto.reproduce.verdict import VERDICTS, Verdict
 
+_NUMBERS = ("measured", "sd", "low", "high", "least", "most", "difference")
 HEADER = ("claim", "published", "mark", "measured", "95% interval", "n", "difference", "rule", "verdict")
 
 
@@ -134,8 +135,19 @@ def markdown(compared: Compared) -> str:
 
 
 def as_mappings(compared: Compared) -> list[dict[str, Any]]:
-    """The claims for ``claims.csv`` and for the page."""
+    """The claims for ``claims.csv``: fractions as fractions."""
     return [_mapping(compared, verdict) for verdict in compared.verdicts]
+
+
+def for_page(compared: Compared) -> list[dict[str, Any]]:
+    """The claims for the page: numbers in the unit that stands beside them."""
+    made = []
+    for mapping, verdict in zip(as_mappings(compared), compared.verdicts, strict=True):
+        unit = "%" if verdict.claim.kind in ("down_to", "density") else verdict.claim.unit
+        factor = 100 if unit in ("%", "points") else 1
+        numbers = {name: None if mapping[name] is None else factor * mapping[name] for name in _NUMBERS}
+        made.append({**mapping, **numbers, "unit": unit})
+    return made
 
 
 def write_claims(compared: Compared, folder: Path) -> Path:

@@ -42,8 +42,10 @@ def reproduce(
 
 
 def _run(figure: Figure, request: Request, planned: PlannedSweep, config_dir: str | None, stream: IO[str]) -> int:
+    from lotto.report.beside import Beside
     from lotto.reproduce.compare import compare
-    from lotto.reproduce.report import prepend, print_compared, write_claims
+    from lotto.reproduce.report import for_page, prepend, print_compared, write_claims
+    from lotto.sweep.page import write_page
     from lotto.sweep.verb import run_planned
 
     store = Store(planned.spec.store)
@@ -52,10 +54,12 @@ def _run(figure: Figure, request: Request, planned: PlannedSweep, config_dir: st
     planned.folder.mkdir(parents=True, exist_ok=True)
     paths = [write_claims(compared, planned.folder)]
     if outcome.written:
-        paths += [outcome.written.csv, prepend(compared, outcome.written.markdown), *outcome.written.figures]
+        beside = Beside(claims=for_page(compared), differs=compared.differs)
+        page = write_page(planned, store, beside)
+        paths += [outcome.written.csv, prepend(compared, outcome.written.markdown), page, *outcome.written.figures]
     print_compared(compared, stream)
     for path in paths:
-        if path.suffix in (".csv", ".md", ".png"):
+        if path.suffix in (".csv", ".md", ".html", ".png"):
             print(path, file=stream)
     print(f"{outcome.steps:,} training steps run in {outcome.seconds:.0f} s", file=stream, flush=True)
     if outcome.failed:

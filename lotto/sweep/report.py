@@ -19,6 +19,7 @@ from lotto.sweep.curves import Curve, curves
 from lotto.sweep.definition import DENSITY
 from lotto.sweep.figure import draw_sweep
 from lotto.sweep.measured import measure_called, rows_of
+from lotto.sweep.page import write_page
 from lotto.sweep.planned import PlannedSweep
 from lotto.sweep.run import sweep_probes
 from lotto.versions import versions
@@ -30,6 +31,7 @@ class SweepReport:
 
     csv: Path
     markdown: Path
+    html: Path
     figures: tuple[Path, ...]
     lines: dict[Measure, tuple[Curve, ...]]
 
@@ -49,7 +51,8 @@ def write_sweep_report(planned: PlannedSweep, table: pd.DataFrame, store: Store)
             figures += save(draw_sweep(lines[measure], shown.x, measure), place)
     relative = [path.relative_to(folder) for path in figures]
     text = _markdown(planned, lines, relative, store)
-    return SweepReport(csv, write_aside(folder / "report.md", text.encode()), tuple(figures), lines)
+    markdown = write_aside(folder / "report.md", text.encode())
+    return SweepReport(csv, markdown, write_page(planned, store), tuple(figures), lines)
 
 
 def print_sweep(planned: PlannedSweep, report: SweepReport, stream: IO[str]) -> None:

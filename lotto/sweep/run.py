@@ -59,7 +59,6 @@ def run_sweep(planned: PlannedSweep, progress: Progress) -> SweepOutcome:
             failed, steps = train_sweep(planned, missing, store, progress, mirrors.published) if missing else ({}, 0)
         tidy(plan, store)
         table = sweep_table(planned, store, cached)
-        write_sweep_probes(planned, store)
         written = report_sweep(planned, table, store) if len(table) else None
         mirrors.figures = written.figures if written else ()
     finish_note(planned.folder, cached)
@@ -138,7 +137,8 @@ def train_sweep(
 
 
 def report_sweep(planned: PlannedSweep, table: pd.DataFrame, store: Store) -> SweepReport:
-    """Write table, report and figure into the sweep's folder."""
+    """Write tables, report, page and figures into the sweep's folder."""
     from lotto.sweep.report import write_sweep_report
 
+    write_sweep_probes(planned, store)
     return write_sweep_report(planned, table, store)

@@ -79,7 +79,7 @@ def _run(planned: PlannedSweep, flags: Sequence[str], config_dir: str | None, st
         from lotto.sweep.report import print_sweep
 
         print_sweep(planned, outcome.written, stream)
-        for path in (outcome.written.csv, outcome.written.markdown, *outcome.written.figures[:1]):
+        for path in (outcome.written.csv, outcome.written.markdown, outcome.written.html, *outcome.written.figures[:1]):
             print(f"{path}", file=stream)
     print(f"{outcome.steps:,} training steps run in {outcome.seconds:.0f} s", file=stream, flush=True)
     if outcome.failed:

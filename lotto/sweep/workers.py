@@ -17,7 +17,7 @@ from lotto.store import Store
 from lotto.sweep.definition import Sweep
 from lotto.sweep.mirrored import mirrored
 from lotto.sweep.planned import PlannedSweep
-from lotto.sweep.run import SweepOutcome, begin_sweep, report_sweep, sweep_table, train_sweep, write_sweep_probes
+from lotto.sweep.run import SweepOutcome, begin_sweep, report_sweep, sweep_table, train_sweep
 from lotto.sweep.tell import failed_stages, told
 
 _DEFAULT_LAUNCHER = "hydra/launcher=lotto_pool"
@@ -66,7 +66,6 @@ def run_with_workers(planned: PlannedSweep, workers: int, config_dir: str | None
                 run_hydra(_worker_arguments(planned, workers, config_dir, request))
         missing = planned.plan.missing(store.has)
         table = sweep_table(planned, store, cached)
-        write_sweep_probes(planned, store)
         written = report_sweep(planned, table, store) if len(table) else None
         mirrors.figures = written.figures if written else ()
     finish_note(planned.folder, cached)
