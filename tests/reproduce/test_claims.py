@@ -30,7 +30,10 @@ BASE = {
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"mark": "guessed"}, "claim one: mark=guessed is unknown: choose from read, computed, from memory, plotted, from summaries."),
+        (
+            {"mark": "guessed"},
+            "claim one: mark=guessed is unknown: choose from read, computed, from memory, plotted, from summaries.",
+        ),
         ({"mark": None}, "mark=None is unknown"),
         ({"tolerance": ""}, "tolerance= is no text."),
         ({"holds": None}, "holds=None is missing: a claim needs its rule."),
