@@ -35,11 +35,22 @@ def write_slots(
     parameters: Mapping[str, nn.Parameter],
     device: torch.device,
 ) -> None:
-    """Give ``optimizer`` this state, on ``device``."""
+    """Give ``optimizer`` this state, on ``device`` and in the memory format of the parameters.
+
+    Fused updates go through memory whatever the strides say: the moments of a convolution whose channels come last would reach other
+    weights than their own.
+    """
     for name, parameter in parameters.items():
         state = {path.partition("/")[0]: value for path, value in slots.items() if path.partition("/")[2] == name}
         if state:
-            optimizer.state[parameter] = {slot: value.to(device).clone() for slot, value in state.items()}
+            optimizer.state[parameter] = {slot: _laid_out(value, parameter, device) for slot, value in state.items()}
+
+
+def _laid_out(value: Tensor, parameter: Tensor, device: torch.device) -> Tensor:
+    """A copy; one number of each weight lies in memory as the weights do."""
+    if value.shape != parameter.shape:
+        return value.to(device).clone()
+    return torch.empty_like(parameter, dtype=value.dtype, device=device, requires_grad=False).copy_(value)
 
 
 def gather_slots(members: Sequence[Mapping[str, Tensor]], network: Network) -> Tensors:
