@@ -156,9 +156,10 @@ def _from(claim: Claim, of: pd.DataFrame, against: pd.DataFrame | None) -> Measu
     excess = -values if against is None else values
     reached = _smallest(excess.mean(), claim.margin)
     own = [_smallest(row.dropna(), claim.margin) for _, row in excess.iterrows()]
-    where = "no value reaches it" if math.isinf(reached) else ""
-    if reached == values.columns.min():
-        where = "the smallest value tried"
+    earlier = [place for place in map(float, values.columns) if place < reached]
+    where = f"not yet at {max(earlier):g}" if earlier else "the smallest value tried"
+    if math.isinf(reached):
+        where = "no value reaches it"
     return Measured(reached, n=len(values), least=min(own), most=max(own), where=where)
 
 

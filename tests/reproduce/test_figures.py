@@ -113,12 +113,12 @@ def levels(point: Point, selection: Mapping[str, Any]) -> list[int]:
     """The levels of a plan that a claim speaks of."""
     if "level" in selection:
         return [selection["level"]]
-    wanted = selection.get("density")
+    wanted = selection.get("density", [0.0, 1.0])
     low, high = wanted if isinstance(wanted, list) else (wanted, wanted)
     return [
         level
         for level, density in enumerate(densities(*point.overrides))
-        if wanted is None or low * SAME_DENSITY <= density <= high / SAME_DENSITY
+        if low * SAME_DENSITY <= density <= high / SAME_DENSITY
     ]
 
 
@@ -171,5 +171,5 @@ def test_a_figure_is_made_and_judged(
     probes = pd.read_csv(folder / "probes.csv")
     middle = probes[(probes["measure"] == "test_error") & ((probes["x"] - 0.5).abs() < 0.5 / 29 + 1e-9)]
     by_hand = middle.groupby("replicate")["value"].mean().mean()
-    assert float(claims.loc["error half way, ResNet-20", "measured"]) == pytest.approx(by_hand)
+    assert claims["measured"]["error half way, ResNet-20"] == pytest.approx(by_hand)
     assert set(probes["pair"]) == {"1-2", "1-3", "2-3"}

@@ -49,6 +49,8 @@ def test_from_is_the_smallest_value_from_which_on_the_other_side_is_reached(
     found = measured(claim(AXES, **FROM, against={"density": 1}, margin=margin), along(accuracies))
     assert found.value == value
     assert found.n == 2
+    wheres = {0: "the smallest value tried", 2: "not yet at 0", 10: "not yet at 2", math.inf: "no value reaches it"}
+    assert found.where == wheres[value]
 
 
 def test_without_another_side_the_measure_is_to_fall_to_the_margin() -> None:
