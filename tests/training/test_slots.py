@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -24,9 +25,10 @@ CONVOLUTIONS = (
 
 
 @pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.Adam])
-def test_state_given_back_moves_the_weights_that_it_belongs_to(kind: type[torch.optim.Optimizer]) -> None:
+def test_state_given_back_moves_the_weights_that_it_belongs_to(kind: Any) -> None:
     def optimizer(parameter: nn.Parameter) -> torch.optim.Optimizer:
-        return kind([parameter], lr=0.1, fused=True, **({"momentum": 0.9} if kind is torch.optim.SGD else {}))
+        options: dict[str, Any] = {"momentum": 0.9} if kind is torch.optim.SGD else {}
+        return kind([parameter], lr=0.1, fused=True, **options)
 
     start = torch.randn(4, 3, 3, 3, generator=torch.Generator().manual_seed(0))
     parameters = [nn.Parameter(start.clone().to(memory_format=torch.channels_last)) for _ in range(2)]
