@@ -68,6 +68,8 @@ def measured(claim: Claim, tables: Tables) -> Measured:
         rows = _values(claim.measure, tables)
         of = _picked(_chosen(rows, claim.of, tables.results), claim)
         against = None if claim.against is None else _picked(_chosen(rows, claim.against, tables.results), claim)
+        if claim.measure == "early_stop_step" and all(_never_stopped(side, tables) for side in (of, against)):
+            raise NotMeasuredError("the validation loss still falls at the last step")
         if claim.kind == "from":
             return _from(claim, of, against)
         if claim.kind == "down_to":
@@ -79,6 +81,14 @@ def measured(claim: Claim, tables: Tables) -> Measured:
     ranges = _is_range(claim.of) or (claim.against is not None and _is_range(claim.against))
     where = f"at {weights_percent(density)}% of the weights" if density is not None and ranges else ""
     return _summary(values, where, claim.average)
+
+
+def _never_stopped(rows: pd.DataFrame | None, tables: Tables) -> bool:
+    """Whether every early stop is the last step: training was too short to see one."""
+    if rows is None:
+        return True
+    last = rows["key"].map(lambda key: tables.curve(str(key))[-1]["step"])
+    return bool((rows["early_stop_step"] == last).all())
 
 
 def _summary(values: pd.Series, where: str, average: str) -> Measured:
@@ -97,6 +107,8 @@ def _per_replicate(claim: Claim, of: pd.DataFrame, against: pd.DataFrame | None)
     compared = _compared(claim.kind, of, against)
     levels = compared.groupby("density")["value"].mean()
     density: float | None = None
+    if claim.kind == "density" and len(levels) > 1 and levels.max() - levels.min() <= ROUNDING:
+        raise NotMeasuredError("all levels are alike")
     if len(levels) > 1 and claim.over != "mean":
         place = levels.argmax() if claim.over == "best" else levels.argmin()
         density = float(levels.index.to_numpy()[place])

@@ -129,6 +129,22 @@ def test_one_level_may_be_held_against_several() -> None:
     ).value == (pytest.approx((100 / 80 + 200 / 100) / 2))
 
 
+@pytest.mark.parametrize(("stops", "value"), [([[100, 100], [100, 100]], None), ([[100, 100], [50, 100]], 0.75)])
+def test_an_early_stop_that_no_training_reached_is_not_measured(stops: list[list[float]], value: float | None) -> None:
+    made = results({"ticket": stops}).rename(columns={"test_accuracy": "early_stop_step"})
+    tables = Tables(made, NO_PROBES, lambda key: [{"step": 0}, {"step": 100}])
+    speed = claim(measure="early_stop_step", against={"density": 1}, **{"as": "ratio"})
+    found = measured(speed, tables)
+    assert found.value == value
+    assert found.reason == ("the validation loss still falls at the last step" if value is None else "")
+
+
+def test_of_levels_that_are_alike_none_is_the_best() -> None:
+    made = Tables(results({"ticket": [[0.9, 0.9], [0.8, 0.9], [0.9, 0.8]]}), NO_PROBES, lambda key: [])
+    best = claim(of={"density": [0.2, 0.6]}, over="best", **{"as": "density"})
+    assert measured(best, made).reason == "all levels are alike"
+
+
 def probes(rows: list[dict[str, Any]]) -> pd.DataFrame:
     common = {
         "branch": "ticket",
