@@ -5,7 +5,7 @@
     claims:
       - name: L2
         says: At 21% of the weights the validation loss is smallest 38% earlier than in the dense network.
-        measure: early_stop_step           # of the results, of a probe (interpolation.barrier_test), or test_accuracy@0.1
+        measure: early_stop_step           # of the results, of a probe (interpolation.barrier_test), or val_accuracy@0.1
         of: {density: 0.211}
         against: {density: 1}
         as: ratio                          # value, difference, ratio, down_to, density, or from
@@ -15,11 +15,11 @@
         direction: {below: 1}
         tolerance: suggested with the paper's number 0.62; the published spread is not stated
 
-``measure@f`` is its value after the fraction f of training. ``of`` and ``against`` choose rows: ``branch`` (ticket unless said),
-``density``, ``level``, any axis, and of a probe ``pair``, ``layer`` (the whole network unless said) and ``x``, of which the nearest that
-was read counts. A density may be a range [low, high] with ``over: best``, ``worst`` or ``mean``: the level at which the mean over
-replicates is greatest or smallest. ``as: down_to`` is the smallest density down to which the mean of ``of`` is at least that of
-``against`` less ``margin``, and ``as: density`` the density that ``over`` chose.
+``measure@f`` is its value after the fraction f of training, of what is evaluated on the way: ``val_accuracy`` and ``val_loss``. ``of``
+and ``against`` choose rows: ``branch`` (ticket unless said), ``density``, ``level``, any axis, and of a probe ``pair``, ``layer`` (the whole
+network unless said) and ``x``, of which the nearest that was read counts. A density may be a range [low, high] with ``over: best``,
+``worst`` or ``mean``: the level at which the mean over replicates is greatest or smallest. ``as: down_to`` is the smallest density down
+to which the mean of ``of`` is at least that of ``against`` less ``margin``, and ``as: density`` the density that ``over`` chose.
 
 ``as: from`` is the smallest value of the axis ``along`` from which on the mean of ``of`` is at most ``margin`` or, where there is
 ``against``, at least its mean less ``margin``; no such value counts as infinity. ``pick: {axis: train.lr, by: val_accuracy}`` leaves of an

@@ -109,8 +109,8 @@ def print_compared(compared: Compared, stream: IO[str]) -> None:
     for line in (f"{compared.figure.paper}: {compared.figure.title}", *compared.size):
         console.print(line, markup=False, soft_wrap=True)
     console.print(grid)
-    for verdict in compared.verdicts:
-        console.print(f"{verdict.claim.name}: {verdict.claim.says}", markup=False, soft_wrap=True)
+    for names, claim in _said(compared):
+        console.print(f"{names}: {claim.says}", markup=False, soft_wrap=True)
     console.print(f"\n{compared.tally}", markup=False, soft_wrap=True)
 
 
@@ -119,8 +119,8 @@ def markdown(compared: Compared) -> str:
     grid = [list(HEADER), ["---"] * len(HEADER), *(cells(verdict) for verdict in compared.verdicts)]
     table = "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in grid)
     rules = [
-        f"- **{literal(one.claim.name)}**: {literal(one.claim.says)} Tolerance: {literal(one.claim.tolerance)}."
-        for one in compared.verdicts
+        f"- **{literal(names)}**: {literal(claim.says)} Tolerance: {literal(claim.tolerance)}."
+        for names, claim in _said(compared)
     ]
     return "\n\n".join(
         [
@@ -132,6 +132,17 @@ def markdown(compared: Compared) -> str:
             *(["\n".join(f"- {literal(note)}" for note in compared.figure.notes)] if compared.figure.notes else []),
         ]
     )
+
+
+def _said(compared: Compared) -> list[tuple[str, Claim]]:
+    """What the claims say, each sentence once: with the name of its claim, or the first and the last of several."""
+    groups: dict[tuple[str, str], list[Claim]] = {}
+    for verdict in compared.verdicts:
+        groups.setdefault((verdict.claim.says, verdict.claim.tolerance), []).append(verdict.claim)
+    return [
+        (claims[0].name if len(claims) == 1 else f"{claims[0].name} … {claims[-1].name}", claims[0])
+        for claims in groups.values()
+    ]
 
 
 def as_mappings(compared: Compared) -> list[dict[str, Any]]:

@@ -18,13 +18,16 @@ from lotto.sweep.curves import Curve
 from lotto.sweep.definition import DENSITY
 
 _LOOKS = (*KNOWN.values(), *SPARE)
+# Characters of a legend entry that still has another beside it in a paper's column.
+LONGEST_BESIDE = 34
 _DASHES = ("-", "--", ":", "-.")
 
 
 def draw_sweep(lines: Sequence[Curve], x: str, measure: Measure) -> Figure:
     """Means of every line with a band from the least to the greatest value."""
     with mpl.rc_context(STYLE):
-        rows = -(-len(lines) // LEGEND_COLUMNS)
+        columns = LEGEND_COLUMNS if max(len(_legend(line)) for line in lines) <= LONGEST_BESIDE else 1
+        rows = -(-len(lines) // columns)
         figure = Figure(figsize=(WIDTH, HEIGHT + rows * LEGEND_ROW), layout="constrained")
         axes = figure.add_subplot()
         axes.grid(axis="y")
@@ -37,9 +40,7 @@ def draw_sweep(lines: Sequence[Curve], x: str, measure: Measure) -> Figure:
             axes.yaxis.set_major_formatter(PercentFormatter(xmax=1, symbol=""))
         if "accuracy" in measure.column:
             _from_the_floor(axes, points)
-        figure.legend(
-            loc="outside upper center", ncols=LEGEND_COLUMNS, frameon=False, handlelength=2.2, columnspacing=1.0
-        )
+        figure.legend(loc="outside upper center", ncols=columns, frameon=False, handlelength=2.2, columnspacing=1.0)
     return figure
 
 

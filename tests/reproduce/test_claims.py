@@ -138,3 +138,17 @@ def test_bounds_between_two_numbers_hold_between_them_alone(value: float, low: f
 )
 def test_a_number_is_shown_in_the_claims_unit(unit: str, value: float, signed: bool, text: str) -> None:
     assert show(claim(unit=unit), value, signed) == text
+
+
+def test_what_several_claims_say_is_printed_once() -> None:
+    import io
+
+    from lotto.reproduce.figure import Figure
+    from lotto.reproduce.report import Compared, print_compared
+
+    claims = [claim(name=name, says=says) for name, says in [("a", "Same."), ("b", "Same."), ("c", "Other.")]]
+    verdicts = tuple(judge(one, ALONE) for one in claims)
+    stream = io.StringIO()
+    print_compared(Compared(Figure.read("frankle2019/fig4"), "smoke", (), verdicts, "lotto"), stream)
+    assert stream.getvalue().count("Same.") == 1
+    assert "a … b: Same." in stream.getvalue() and "c: Other." in stream.getvalue()
