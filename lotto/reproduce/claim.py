@@ -16,8 +16,8 @@
         tolerance: suggested with the paper's number 0.62; the published spread is not stated
 
 ``measure@f`` is its value after the fraction f of training, of what is evaluated on the way: ``val_accuracy`` and ``val_loss``. ``of``
-and ``against`` choose rows: ``branch`` (ticket unless said), ``density``, ``level``, any axis, and of a probe ``pair``, ``layer`` (the whole
-network unless said) and ``x``, of which the nearest that was read counts. A density may be a range [low, high] with ``over: best``,
+and ``against`` choose rows: ``branch`` (ticket unless said), ``density``, ``level``, any axis, and of a probe ``pair``, ``layer`` (the
+whole network unless said) and ``x``, of which the nearest that was read counts. A density may be a range [low, high] with ``over: best``,
 ``worst`` or ``mean``: the level at which the mean over replicates is greatest or smallest. ``as: down_to`` is the smallest density down
 to which the mean of ``of`` is at least that of ``against`` less ``margin``, and ``as: density`` the density that ``over`` chose.
 
