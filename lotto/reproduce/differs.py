@@ -97,10 +97,6 @@ def _words(values: Sequence[Any]) -> str:
 
 
 def _word(value: Any) -> str:
-    return (
-        "none"
-        if value is None
-        else f"{value:,}"
-        if isinstance(value, int) and not isinstance(value, bool)
-        else str(value)
-    )
+    if value is None:
+        return "unset"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

@@ -89,6 +89,8 @@ class Runner:
                 self._engines.engine(stage)  # may refuse the one asked for
         whole, owed = self.plan.steps(self.plan.stages.values()), self.plan.steps(self.missing.values())
         self.progress.start(whole, whole - owed)
+        if probes := sum(stage.kind == "probe" for stage in self.missing.values()):
+            self.progress.note(f"{probes:,} probe{'s' if probes > 1 else ''} to read beside the training")
         try:
             with self._locks.beating():
                 while ready := self._ready():

@@ -41,7 +41,9 @@ class HowFar:
     def __init__(self, planned: PlannedSweep, store: Store) -> None:
         self._plan, self._store = planned.plan, store
         self._trainings = [key for key, stage in self._plan.stages.items() if stage.kind == "train"]
-        self._cached = self._stored()
+        self._probes = [key for key, stage in self._plan.stages.items() if stage.kind == "probe"]
+        self._cached = self._stored(self._trainings)
+        self._probed = self._stored(self._probes)
         self._pace = Pace(self._plan.steps(self._plan.missing(store.has).values()), time.monotonic)
 
     def sentence(self) -> str:
@@ -49,19 +51,23 @@ class HowFar:
         owed = self._plan.steps(self._plan.missing(self._store.has).values())
         done = self._pace.total - owed + sum(owner.get("done", 0) for owner in at_work)
         self._pace.advance(max(0, done - self._pace.done))
-        running = sum(self._own(owner["holds"]) for owner in at_work)
         processes = f" in {len(at_work)} processes" if len(at_work) > 1 else ""
-        return (
-            f"sweep: {self._stored() - self._cached} of {len(self._trainings) - self._cached} trainings done, "
-            f"{running} running{processes}, {len(failed_stages(self._plan.stages, self._store))} failed, "
-            f"{self._cached} stored before; {self._pace}"
-        )
+        parts = []
+        if owed_trainings := len(self._trainings) - self._cached:
+            running = sum(key in self._trainings for owner in at_work for key in owner["holds"])
+            trained = self._stored(self._trainings) - self._cached
+            parts.append(f"{trained} of {owed_trainings} trainings done, {running} running{processes}")
+        if owed_probes := len(self._probes) - self._probed:
+            parts.append(f"{self._stored(self._probes) - self._probed} of {owed_probes} probes read")
+        parts.append(f"{len(failed_stages(self._plan.stages, self._store))} failed")
+        before = f"{self._cached} stored before"
+        return f"sweep: {', '.join([*parts, before])}" + (f"; {self._pace}" if owed_trainings else "")
 
     def _own(self, keys: list[str]) -> int:
         return sum(key in self._plan.stages for key in keys)
 
-    def _stored(self) -> int:
-        return sum(map(self._store.has, self._trainings))
+    def _stored(self, keys: list[str]) -> int:
+        return sum(map(self._store.has, keys))
 
 
 def failed_stages(keys: Container[str], store: Store) -> tuple[str, ...]:
