@@ -174,7 +174,7 @@ BAD = [
     ("-m seed=0 hydra.sweep.dir=file", "hydra.sweep.dir=file cannot be written to"),
     # the others
     ("--config-dir=nowhere", "--config-dir=nowhere is not a folder"),
-    ("report nowhere", "nowhere is not the folder of a run"),
+    ("report nowhere", "nowhere is neither the folder of a run or a sweep"),
     ("report", "no run with results"),
     ("ticket nope", "invalid choice"),
 ]  # fmt: skip
