@@ -102,3 +102,22 @@ def test_the_table_has_them(tmp_path: Path) -> None:
         table[(table["branch"] == branch) & (table["level"] == 2)].iloc[0] for branch in ("ticket", "reinit")
     )
     assert ticket["flops_inference"] == control["flops_inference"] == pytest.approx(2 * ticket["weights_remaining"])
+
+
+class Tied(nn.Module):
+    """Two layers that share one weight."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(64, 64, bias=False)
+        self.second = nn.Linear(64, 64, bias=False)
+        self.second.weight = self.first.weight
+        self.outer = nn.Linear(64, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.outer(self.second(self.first(x.flatten(1))))
+
+
+def test_a_weight_that_two_layers_share_counts_for_both(tmp_path: Path) -> None:
+    found = network_flops(spec_of("model=custom", "model._target_=tests.test_flops.Tied"), Store(tmp_path))
+    assert found == Flops({"first.weight": 2 * 2 * 64 * 64, "outer.weight": 2 * 64 * 10}, 0)

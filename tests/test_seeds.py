@@ -55,3 +55,14 @@ def test_permutation_holds_every_example_once_in_another_order_every_epoch() -> 
     assert first.tolist() != list(range(50))
     assert not torch.equal(first, second)
     assert not torch.equal(first, Streams(0, 1).permutation(50, 0))
+
+
+def test_noise_changes_every_stream_of_a_training_and_keeps_the_old_ones() -> None:
+    plain, copy, other = Streams(3, 1), Streams(3, 1, 1), Streams(3, 1, 2)
+    assert Streams(3, 1, 0) == plain
+    for purpose in ("order", "augment", "layers"):
+        numbers = {streams.number(purpose, epoch) for streams in (plain, copy, other) for epoch in (0, 1)}
+        assert len(numbers) == 6
+    assert not torch.equal(plain.permutation(100, 0), copy.permutation(100, 0))
+    # a copy of one replicate is no other replicate
+    assert Streams(3, 1, 1).number("order", 0) != Streams(3, 11).number("order", 0)
