@@ -20,6 +20,10 @@ def write_page(planned: PlannedSweep, store: Store, beside: Beside = NOTHING) ->
         beside: a paper's claims, and how this differs from the paper.
     """
     command = " ".join(["lotto", *planned.command])
-    runs = [replace(run, command=command) for run in read_compared([planned.folder], store.root)]
+    # A sweep of one point differs from nothing, and has no label but its own name.
+    runs = [
+        replace(run, command=command, label=run.label or planned.sweep.name)
+        for run in read_compared([planned.folder], store.root)
+    ]
     title = f"{planned.sweep.name}: {planned.sweep.title}"
     return write_aside(planned.folder / "report.html", compare(runs, beside=beside, title=title).encode())

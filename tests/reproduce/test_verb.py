@@ -108,6 +108,7 @@ def test_a_figure_is_run_judged_and_written(shell: Shell, figure: Path) -> None:
     assert "the paper does not say how images are scaled" in report
     assert (folder / "figures" / "evaluate.train_accuracy.png").exists()
     page = (folder / "report.html").read_text()
+    assert "<td>little</td>" in page
     assert "not testable at this scale" in page and "train.steps: 60it here" in page
     probes = pd.read_csv(folder / "probes.csv")
     assert set(probes["probe"]) == {"evaluate"} and set(probes["axis:method"]) == {"imp"}
