@@ -66,8 +66,8 @@ def measured(claim: Claim, tables: Tables) -> Measured:
     """The claim's own quantity, over the replicates that both of its sides have."""
     try:
         rows = _values(claim.measure, tables)
-        of = _picked(_chosen(rows, claim.of, tables.results), claim)
-        against = None if claim.against is None else _picked(_chosen(rows, claim.against, tables.results), claim)
+        of = _picked(_chosen(rows, claim.of), claim)
+        against = None if claim.against is None else _picked(_chosen(rows, claim.against), claim)
         if claim.measure == "early_stop_step" and all(_never_stopped(side, tables) for side in (of, against)):
             raise NotMeasuredError("the validation loss still falls at the last step")
         if claim.kind == "from":
@@ -216,14 +216,15 @@ def _along(measure: str, fraction: float, tables: Tables) -> pd.DataFrame:
     return tables.results.assign(value=tables.results.apply(value, axis=1))
 
 
-def _chosen(rows: pd.DataFrame, selection: Mapping[str, Any], results: pd.DataFrame) -> pd.DataFrame:
+def _chosen(rows: pd.DataFrame, selection: Mapping[str, Any]) -> pd.DataFrame:
     """The rows that a claim speaks of."""
     selection = {"branch": "ticket", **({"layer": ""} if "layer" in rows else {}), **selection}
     for name, wanted in selection.items():
         if name == "density":
-            rows = rows[_near(rows["density"], wanted)]
-            if rows.empty:
-                raise NotMeasuredError(_no_level(wanted, results))
+            near = rows[_near(rows["density"], wanted)]
+            if near.empty:
+                raise NotMeasuredError(_no_level(wanted, rows))
+            rows = near
             continue
         column = name if name in rows else axis_column(name)
         if column not in rows:
@@ -277,10 +278,9 @@ def _near(densities: pd.Series, wanted: Any) -> pd.Series:
     return (distance < -math.log(SAME_DENSITY)) & (distance <= distance.min() + 0.01)
 
 
-def _no_level(wanted: Any, results: pd.DataFrame) -> str:
-    reached = (
-        f"the levels end at {weights_percent(results['density'].min())}%" if len(results) else "nothing was trained"
-    )
+def _no_level(wanted: Any, rows: pd.DataFrame) -> str:
+    """Of the branch that is asked for: a control may end before its tickets do."""
+    reached = f"the levels end at {weights_percent(rows['density'].min())}%" if len(rows) else "nothing was trained"
     asked = " to ".join(weights_percent(float(one)) for one in (wanted if isinstance(wanted, list) else [wanted]))
     return f"no level lies at {asked}% of the weights ({reached})"
 

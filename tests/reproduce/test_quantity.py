@@ -160,3 +160,9 @@ def test_a_density_is_its_level_within_half_a_round(wanted: float, level: int | 
     found = measured(claim(of={"density": wanted}), tables(THREE))
     expected = {1: 0.94, 2: 0.87, None: None}[level]
     assert found.value == (None if expected is None else pytest.approx(expected))
+
+
+def test_a_control_that_ends_before_its_tickets_is_said_to() -> None:
+    made = tables({"ticket": [[0.9], [0.8], [0.7]], "reinit": [[0.6]]})
+    found = measured(claim(of={"branch": "reinit", "density": 0.25}), made)
+    assert found.reason == "no level lies at 25.0% of the weights (the levels end at 50.0%)"
