@@ -11,11 +11,11 @@ from typing import IO, Any
 from lotto.compose import CONF
 from lotto.errors import LottoError
 from lotto.estimate import Notes, duration
+from lotto.reproduce.apart import Timer
 from lotto.reproduce.figure import Figure, figures
 from lotto.reproduce.request import Request
 from lotto.store import Store
 from lotto.sweep.definition import called
-from lotto.sweep.planned import PlannedSweep
 from lotto.versions import versions
 
 
@@ -41,14 +41,17 @@ def print_listing(request: Request, estimates: bool, config_dir: str | None, str
         "Times are rough, as if every network were dense; lotto reproduce NAME --scale=… --plan looks closer.\n",
         file=stream,
     )
+    timer = Timer() if estimates else None
     for name in figures():
         figure = Figure.read(name)
         print(f"{name}: {figure.title}", file=stream)
         print(f"  {figure.paper}", file=stream)
         print(f"  {behind(figure)}; {len(figure.claims)} claims", file=stream)
         for scale in figure.scales:
-            print(f"  {scale:<6} {_line(figure, request, scale, estimates, config_dir)}", file=stream, flush=True)
+            print(f"  {scale:<6} {_line(figure, request, scale, timer, config_dir)}", file=stream, flush=True)
         print(file=stream)
+    if timer:
+        timer.close()
 
 
 def behind(figure: Figure) -> str:
@@ -59,9 +62,9 @@ def behind(figure: Figure) -> str:
     return f"experiment {', '.join(own) or 'digits'}; axes {axes}"
 
 
-def _line(figure: Figure, request: Request, scale: str, estimates: bool, config_dir: str | None) -> str:
+def _line(figure: Figure, request: Request, scale: str, timer: Timer | None, config_dir: str | None) -> str:
     try:
-        cost, store = _cost(figure, Request(scale, request.overrides, request.flags), estimates, config_dir)
+        cost, store = _cost(figure, Request(scale, request.overrides, request.flags), timer, config_dir)
     except LottoError as reason:
         return f"not planned: {reason}"
     stored = sum(map(store.has, cost.tickets))
@@ -69,33 +72,23 @@ def _line(figure: Figure, request: Request, scale: str, estimates: bool, config_
     return f"{cost.steps:>14,} steps{time}; {stored:,} of {len(cost.tickets):,} results stored"
 
 
-def _cost(figure: Figure, request: Request, estimates: bool, config_dir: str | None) -> tuple[Cost, Store]:
+def _cost(figure: Figure, request: Request, timer: Timer | None, config_dir: str | None) -> tuple[Cost, Store]:
     from lotto.compose import composed
 
     store = Store(str(composed([word for word in request.overrides if word.startswith("store=")], config_dir).store))
     name = {"figure": figure.name, "request": [request.scale, *request.overrides], "files": _digest(figure, config_dir)}
     notes = Notes(store)
     found = notes.find(name)
-    if found and (found["cost"]["seconds"] is not None or found["cost"]["why"] or not estimates):
+    if found and (found["cost"]["seconds"] is not None or found["cost"]["why"] or timer is None):
         return Cost(**{**found["cost"], "tickets": tuple(found["cost"]["tickets"])}), store
     planned = request.planned(figure, config_dir)
-    seconds, why = _timed(planned, store) if estimates else (None, "")
+    seconds, why = (
+        timer.about(str(figure.sweep.path), request.scale, request.overrides, config_dir) if timer else (None, "")
+    )
     tickets = tuple(dict.fromkeys(stage.key for stage in planned.plan.ends))
     cost = Cost(planned.steps_together, tickets, seconds, why)
     notes.keep(name, {"cost": vars(cost)})
     return cost, store
-
-
-def _timed(planned: PlannedSweep, store: Store) -> tuple[float | None, str]:
-    from lotto.reproduce.pace import about
-
-    try:
-        return about(planned, store), ""
-    except LottoError as reason:
-        return None, f"not timed: {reason}"
-    except Exception as reason:
-        # Whatever a network does when it is tried out: the listing is still good.
-        return None, f"not timed: {type(reason).__name__}"
 
 
 def _digest(figure: Figure, config_dir: str | None) -> dict[str, Any]:
