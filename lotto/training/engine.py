@@ -200,8 +200,10 @@ def _trial(
     """
     members = [_made_up_member(model, replicate) for replicate in range(2)]
     x = torch.linspace(-1, 1, 2 * 3 * torch.Size(input_shape).numel()).view(2, 3, *input_shape)
+    # What is asked is whether the two agree, whoever computes: oneDNN's backward pass of narrow 1x1 convolutions writes out of bounds on
+    # some processors where there are few images, as here.
     try:
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), torch.backends.mkldnn.flags(enabled=False):
             apart = [
                 _answers(Alone(model, [member]), [member], x[place : place + 1], x[0])
                 for place, member in enumerate(members)
