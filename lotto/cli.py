@@ -93,7 +93,7 @@ def _drop_output() -> None:
 
 
 def _unknown(verb: str) -> int:
-    from lotto.spec import near
+    from lotto.fields import near
 
     allowed = tuple(verb for verb in VERBS if not verb.startswith("-"))
     raise BadRequest(

@@ -24,21 +24,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lotto.data.facts import facts
 from lotto.errors import BadRequest
+from lotto.fields import flag, list_of, near, nothing_left, section
 from lotto.pruning.allocate import Rule
 from lotto.schedule import Schedule
-from lotto.spec import (
-    ControlSpec,
-    HardwareSpec,
-    ProbeSpec,
-    RewindSpec,
-    Spec,
-    TrainSpec,
-    flag,
-    list_of,
-    near,
-    nothing_left,
-    section,
-)
+from lotto.spec import ControlSpec, HardwareSpec, ProbeSpec, RewindSpec, Spec, TrainSpec
 from lotto.stage import canonical
 from lotto.writable import check_writable
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lotto.compose import CONF
 from lotto.errors import BadRequest
-from lotto.spec import near
+from lotto.fields import near
 
 
 def groups(config_dir: str | None = None) -> dict[str, dict[str, str]]:

@@ -5,11 +5,24 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from lotto.data.facts import Facts, steps_per_epoch
 from lotto.errors import BadRequest
+from lotto.fields import (
+    check_levels,
+    choice,
+    flag,
+    fraction,
+    levels_of,
+    list_of,
+    near,
+    not_negative,
+    nothing_left,
+    positive,
+    section,
+    whole,
+)
 from lotto.lengths import Length
 from lotto.pruning.allocate import Rule
 from lotto.schedule import Schedule
@@ -43,7 +56,7 @@ class TrainSpec:
             BadRequest: a field is unknown or out of its range.
         """
         config = section("train", config, ("steps", "batch_size", "lr", "optimizer", "lr_schedule", "evaluate_every"))
-        batch_size = _whole("train.batch_size", config.pop("batch_size"), 1)
+        batch_size = whole("train.batch_size", config.pop("batch_size"), 1)
         drop_last = flag("train.drop_last", config.pop("drop_last", False))
         per_epoch = steps_per_epoch(data.train, batch_size, drop_last)
 
@@ -68,14 +81,14 @@ class TrainSpec:
             steps=steps,
             steps_per_epoch=per_epoch,
             batch_size=batch_size,
-            lr=_positive("train.lr", config.pop("lr")),
+            lr=positive("train.lr", config.pop("lr")),
             optimizer=dict(optimizer),
             lr_schedule=_lr_schedule(config.pop("lr_schedule"), length, steps),
             evaluate_every=length("evaluate_every", config.pop("evaluate_every"), 1),
             warmup=length("warmup", config.pop("warmup", 0), 0),
-            weight_decay=_not_negative("train.weight_decay", config.pop("weight_decay", 0.0)),
+            weight_decay=not_negative("train.weight_decay", config.pop("weight_decay", 0.0)),
             drop_last=drop_last,
-            label_smoothing=_fraction("train.label_smoothing", config.pop("label_smoothing", 0.0)),
+            label_smoothing=fraction("train.label_smoothing", config.pop("label_smoothing", 0.0)),
             **nothing_left("train", config),
         )
 
@@ -108,10 +121,10 @@ class RewindSpec:
                 f"rewind.at={written} is step {at}, not before the end of training: train.steps comes to {train.steps}."
             )
         return cls(
-            to=_choice("rewind.to", config.pop("to"), ("weights", "learning_rate", "finetune")),
+            to=choice("rewind.to", config.pop("to"), ("weights", "learning_rate", "finetune")),
             at=at,
-            optimizer=_choice("rewind.optimizer", config.pop("optimizer", "fresh"), ("fresh", "follow")),
-            batch_norm=_choice("rewind.batch_norm", config.pop("batch_norm", "follow"), ("follow", "keep", "reset")),
+            optimizer=choice("rewind.optimizer", config.pop("optimizer", "fresh"), ("fresh", "follow")),
+            batch_norm=choice("rewind.batch_norm", config.pop("batch_norm", "follow"), ("follow", "keep", "reset")),
             **nothing_left("rewind", config),
         )
 
@@ -138,7 +151,7 @@ class ControlSpec:
         config = section(f"controls.{name}", config, ("_target_", "needs_weights"))
         return cls(
             name=name,
-            samples=_whole(f"controls.{name}.samples", config.pop("samples", 1), 1),
+            samples=whole(f"controls.{name}.samples", config.pop("samples", 1), 1),
             needs_weights=flag(f"controls.{name}.needs_weights", config.pop("needs_weights")),
             levels=levels_of(f"controls.{name}.levels", config.pop("levels", None)),
             config=config,
@@ -180,9 +193,9 @@ class ProbeSpec:
         return cls(
             name=name,
             networks=tuple(
-                _choice(f"{own}.networks", role, ROLES) for role in list_of(f"{own}.networks", config.pop("networks"))
+                choice(f"{own}.networks", role, ROLES) for role in list_of(f"{own}.networks", config.pop("networks"))
             ),
-            copies=_whole(f"{own}.copies", config.pop("copies", 0), 0),
+            copies=whole(f"{own}.copies", config.pop("copies", 0), 0),
             across=flag(f"{own}.across", config.pop("across", False)),
             data=flag(f"{own}.data", config.pop("data")),
             branches=tuple(str(branch) for branch in list_of(f"{own}.branches", config.pop("branches"))),
@@ -218,14 +231,14 @@ class HardwareSpec:
         threads = config.pop("threads", None)
         devices = config.pop("devices", 1)
         made = cls(
-            accelerator=_choice("hardware.accelerator", config.pop("accelerator"), ("auto", "cpu", "gpu")),
-            precision=_choice("hardware.precision", str(config.pop("precision")), ("32", "tf32", "bf16", "64")),
-            threads=None if threads is None else _whole("hardware.threads", threads, 1),
+            accelerator=choice("hardware.accelerator", config.pop("accelerator"), ("auto", "cpu", "gpu")),
+            precision=choice("hardware.precision", str(config.pop("precision")), ("32", "tf32", "bf16", "64")),
+            threads=None if threads is None else whole("hardware.threads", threads, 1),
             deterministic=flag("hardware.deterministic", config.pop("deterministic", False)),
             compile=flag("hardware.compile", config.pop("compile", False)),
             graph=flag("hardware.graph", config.pop("graph", True)),
-            checkpoint_every=_not_negative("hardware.checkpoint_every", config.pop("checkpoint_every", 60.0)),
-            devices=None if devices == "auto" else _whole("hardware.devices", devices, 1),
+            checkpoint_every=not_negative("hardware.checkpoint_every", config.pop("checkpoint_every", 60.0)),
+            devices=None if devices == "auto" else whole("hardware.devices", devices, 1),
             **nothing_left("hardware", config),
         )
         if made.compile and made.devices != 1:
@@ -280,7 +293,7 @@ class Spec:
                     )
         if self.replicates < 1:
             raise BadRequest(f"replicates={self.replicates} trains nothing: 1 or more.")
-        _choice("engine", self.engine, ENGINES)
+        choice("engine", self.engine, ENGINES)
         if self.hardware.devices != 1 and self.engine in ("stacked", "sparse"):
             raise BadRequest(
                 f"engine={self.engine} is impossible where several hardware.devices share a batch, which is that of one replicate: choose "
@@ -295,15 +308,9 @@ class Spec:
                 )
 
 
-def near(name: str, allowed: list[str] | tuple[str, ...]) -> str:
-    """``; did you mean …?`` when something allowed is close to ``name``."""
-    found = get_close_matches(name, allowed, 3, 0.5)
-    return f"; did you mean {' or '.join(found)}?" if found else ""
-
-
 def _lr_schedule(config: Mapping[str, Any], length: Callable[[str, object, int], int], steps: int) -> dict[str, Any]:
     config = section("train.lr_schedule", config, ("name",))
-    name = _choice("train.lr_schedule.name", config.pop("name"), SHAPES)
+    name = choice("train.lr_schedule.name", config.pop("name"), SHAPES)
     made: dict[str, Any] = {"name": name}
     if name == "step":
         section("train.lr_schedule", config, ("milestones", "gamma"))
@@ -311,91 +318,8 @@ def _lr_schedule(config: Mapping[str, Any], length: Callable[[str, object, int],
         milestones = [length("lr_schedule.milestones", written, 1) for written in listed]
         if milestones != sorted(set(milestones)):
             raise BadRequest(f"train.lr_schedule.milestones={milestones} must rise from one to the next.")
-        made |= {"milestones": milestones, "gamma": _positive("train.lr_schedule.gamma", config.pop("gamma"))}
+        made |= {"milestones": milestones, "gamma": positive("train.lr_schedule.gamma", config.pop("gamma"))}
     elif name in ("linear", "cosine"):
-        made |= {"final": _not_negative("train.lr_schedule.final", config.pop("final", 0.0)), "steps": steps}
+        made |= {"final": not_negative("train.lr_schedule.final", config.pop("final", 0.0)), "steps": steps}
     nothing_left("train.lr_schedule", config)
     return made
-
-
-def _choice(name: str, value: object, allowed: tuple[str, ...]) -> str:
-    if value not in allowed:
-        raise BadRequest(
-            f"{name}={value} is unknown: choose from {', '.join(allowed)}{near(str(value), allowed) or '.'}"
-        )
-    return str(value)
-
-
-def _whole(name: str, value: object, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise BadRequest(f"{name}={value} is not a whole number of {least} or more.")
-    return value
-
-
-def _number(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value or abs(value) == float("inf"):
-        raise BadRequest(f"{name}={value} is not a number.")
-    return float(value)
-
-
-def _positive(name: str, value: object) -> float:
-    if (number := _number(name, value)) <= 0:
-        raise BadRequest(f"{name}={value} must be greater than 0.")
-    return number
-
-
-def _not_negative(name: str, value: object) -> float:
-    if (number := _number(name, value)) < 0:
-        raise BadRequest(f"{name}={value} must not be negative.")
-    return number
-
-
-def _fraction(name: str, value: object) -> float:
-    if not 0 <= (number := _number(name, value)) <= 1:
-        raise BadRequest(f"{name}={value} lies outside [0, 1].")
-    return number
-
-
-def flag(name: str, value: object) -> bool:
-    """Nothing but true and false: any other word would count as true."""
-    if not isinstance(value, bool):
-        raise BadRequest(f"{name}={value} is neither true nor false.")
-    return value
-
-
-def list_of(name: str, value: object) -> list[Any]:
-    """A list: a word would be read letter by letter."""
-    if not isinstance(value, list | tuple):
-        raise BadRequest(f"{name}={value} is not a list: write {name}=[…].")
-    return list(value)
-
-
-def levels_of(name: str, value: object) -> tuple[int, ...] | None:
-    """Levels, or None for all of them."""
-    return None if value is None else tuple(_whole(name, level, 0) for level in list_of(name, value))
-
-
-def check_levels(name: str, levels: tuple[int, ...] | None, first: int, count: int) -> None:
-    """BadRequest for a level that there is not: it would quietly do nothing."""
-    for level in levels or ():
-        if not first <= level < count:
-            raise BadRequest(
-                f"{name} names level {level}, and schedule.levels={count} has {f'{first} to {count - 1}' if count > first else 'none'}."
-            )
-
-
-def section(name: str, config: object, required: tuple[str, ...]) -> dict[str, Any]:
-    """The settings of one section, to be taken out one by one; what is ``required`` is there."""
-    if not isinstance(config, Mapping):
-        raise BadRequest(f"{name}={config} is not a section of settings: it needs {', '.join(required)}.")
-    for field in required:
-        if field not in config:
-            raise BadRequest(f"{name}.{field} is missing: give {name}.{field}=….")
-    return dict(config)
-
-
-def nothing_left(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """An empty mapping, or the sentence that names the field nobody reads: a setting must never quietly do nothing."""
-    for field, value in config.items():
-        raise BadRequest(f"{name}.{field}={value} is no setting of {name}.")
-    return {}

@@ -9,7 +9,7 @@ from typing import Any
 
 from lotto.bench.cases import CASES
 from lotto.errors import BadRequest
-from lotto.spec import flag, list_of, near, nothing_left, section
+from lotto.fields import flag, list_of, near, nothing_left, section
 
 FIELDS = ("models", "replicates", "density", "rounds", "seconds", "start", "dir")
 

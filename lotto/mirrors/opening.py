@@ -9,12 +9,13 @@ from typing import Any
 
 from lotto.compose import imported
 from lotto.errors import BadRequest
+from lotto.fields import near, section
 from lotto.mirrors.follow import Mirrors
 from lotto.mirrors.mirror import Mirror
 from lotto.mirrors.wandb_agent import WandbAgentRun, under_agent
 from lotto.mirrors.wandb_runs import WandbRuns
 from lotto.plan import Plan
-from lotto.spec import Spec, near, section
+from lotto.spec import Spec
 from lotto.store import Store
 
 

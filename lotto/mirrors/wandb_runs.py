@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lotto.errors import BadRequest
+from lotto.fields import flag, near
 from lotto.mirrors import wandb_folders
 from lotto.mirrors.line import TRAINING, Line, Row
 from lotto.mirrors.mirror import Files, need
 from lotto.mirrors.wandb_session import MODES, along_levels, begin_run, check_online
-from lotto.spec import flag, near
 from lotto.stage import canonical
 
 if TYPE_CHECKING:

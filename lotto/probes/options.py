@@ -9,7 +9,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from lotto.errors import BadRequest
-from lotto.spec import flag, list_of, near
+from lotto.fields import flag, list_of, near
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from lotto.errors import BadRequest
+from lotto.fields import near
 from lotto.mask import Mask
 from lotto.models.anatomy import kinds
 from lotto.pruning.allocate import Rule
 from lotto.pruning.prune import prune_mask
 from lotto.schedule import Density
-from lotto.spec import near
 
 Criterion = Callable[..., dict[str, Tensor]]
 

@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from lotto.errors import BadRequest
+from lotto.fields import near
 from lotto.reproduce.claim import Claim, read_claims
-from lotto.spec import near
 from lotto.sweep.definition import SWEEPS, Sweep, checked_axes, list_of_words, load, names
 
 PAPER = "paper"

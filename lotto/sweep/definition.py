@@ -29,7 +29,7 @@ from typing import Any
 import yaml
 
 from lotto.errors import BadRequest
-from lotto.spec import near
+from lotto.fields import near
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 # In a checkout sweeps/ lies beside the package, in an installed wheel inside it.
