@@ -139,6 +139,8 @@ def fits_ahead(spec: Spec, plan: Plan, missing: Mapping[str, Stage], store: Stor
 
     def rule(stage: Stage, members: int) -> tuple[int, tuple[str, ...]]:
         engine = engines.engine(stage)
+        if stage.fields.get("regimen") or "found" in stage.parents:
+            return (1 if "found" in stage.parents else engine.largest), ()
         own = kept[stage.parents["start"].key]
         return engine.largest, sparse_layers(engine, own, spec.engine, min(members, engine.largest))
 
@@ -166,13 +168,15 @@ def forecast_kept(plan: Plan, store: Store) -> dict[str, Kept]:
         if stage.kind in ("init", "train", "probe") or (stage.kind == "rewind" and "mask" not in stage.parents):
             kept[key] = {}
         elif store.has(key):
-            kept[key] = store.record(key)["result"]["layers"]
+            kept[key] = store.record(key)["result"].get("layers", {})
         elif stage.kind == "prune":
             mask = stage.parents.get("mask")
             kept[key] = _pruned(stage, kept[mask.key] if mask else {})
         else:
-            # A control keeps as many weights as its ticket.
-            kept[key] = kept[stage.parents["mask" if stage.kind == "rewind" else "ticket"].key]
+            # A ticket has the weights of its mask, and a control as many as its ticket; what training will find cannot be foreseen.
+            kept[key] = next(
+                (kept[stage.parents[role].key] for role in ("mask", "ticket") if role in stage.parents), {}
+            )
     return kept
 
 

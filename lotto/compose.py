@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
@@ -113,6 +114,7 @@ def read_spec(config: DictConfig) -> Spec:
         method_name=_text("method.name", method.pop("name")),
         method=imported("method._target_", method.pop("_target_")),
         iterative=flag("method.iterative", method.pop("iterative")),
+        method_options=dict(method),
         criterion_name=_text("prune.name", prune.pop("name")),
         criterion=section("prune.criterion", prune.pop("criterion"), ("_target_",)),
         rule=_rule(prune.pop("allocation"), prune.pop("rate"), prune.pop("exclude")),
@@ -137,10 +139,18 @@ def read_spec(config: DictConfig) -> Spec:
         request={name: value for name, value in plain.items() if name not in ("logger", "waypoints")},
     )
     nothing_left("prune", prune)
-    nothing_left("method", method)
+    _check_method(spec)
     for name in plain.keys() - {*_REQUIRED, "controls", "probes", "experiment", "logger", "waypoints", "worker"}:
         raise BadRequest(f"{name}={plain[name]} is no setting of lotto{near(name, _REQUIRED) or '.'}")
     return spec
+
+
+def _check_method(spec: Spec) -> None:
+    """An option that the method does not take, or that it lacks: found before anything is planned."""
+    try:
+        inspect.signature(spec.method).bind(None, **spec.method_options)
+    except TypeError as reason:
+        raise BadRequest(f"method={spec.method_name} cannot be set up: {reason}.") from None
 
 
 def check_run_folder(config: DictConfig, mode: str) -> None:

@@ -24,7 +24,7 @@ class Plan:
     def of(cls, spec: Spec) -> Plan:
         """The plan of one experiment, all replicates."""
         recipes = [Recipe(spec, replicate) for replicate in range(spec.replicates)]
-        rows = [(recipe, tuple(spec.method(recipe))) for recipe in recipes]
+        rows = [(recipe, tuple(spec.method(recipe, **spec.method_options))) for recipe in recipes]
         plan = cls.from_rows((entry for _, entries in rows for entry in entries), readings(spec.probes, rows))
         return plan.passing(spec.waypoints)
 

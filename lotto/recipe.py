@@ -46,6 +46,10 @@ class Reading:
     pair: str = ""
 
 
+# What a train stage's ``regimen`` says: a class (``_target_``) below ``lotto.training.regimen.Regimen``, and its options.
+Regimen = Mapping[str, Any] | None
+
+
 class Recipe:
     """Makes the stages of one replicate of an experiment. A method asks for them by these names and never spells out a field."""
 
@@ -62,9 +66,9 @@ class Recipe:
         """The weights at initialisation, theta_0."""
         return Stage("init", {**self._network(), **self._streams})
 
-    def dense(self) -> Stage:
+    def dense(self, regimen: Regimen = None) -> Stage:
         """The dense network, trained to the last step."""
-        return self._train(self.init(), start=0, stop=self.spec.train.steps)
+        return self._train(self.init(), start=0, stop=self.spec.train.steps, regimen=regimen)
 
     def rewinding_point(self) -> Stage:
         """The dense network's weights at the step that tickets are rewound to, W_k."""
@@ -114,13 +118,29 @@ class Recipe:
             batch_norm = "follow"  # the weights are the trained network's, and so are its statistics
         return Stage("rewind", {"optimizer_state": self._optimizer_state(), "batch_norm": batch_norm}, parents)
 
-    def train(self, start: Stage) -> Stage:
-        """A ticket or control trained from the rewinding point to the last step, at the absolute position in the schedule."""
-        return self._train(start, start=self.spec.rewind.at, stop=self.spec.train.steps, hold=self._last_rate())
+    def train(self, start: Stage, regimen: Regimen = None, found: Stage | None = None) -> Stage:
+        """A ticket or control trained from the rewinding point to the last step, at the absolute position in the schedule.
 
-    def entries(self, level: int, ticket: Stage, trained: Stage) -> Iterator[Entry]:
-        """The rows of a level: the ticket and every sample of every control."""
-        yield Entry("ticket", level, self.replicate, 0, ticket, trained, trained)
+        Args:
+            regimen: what happens in training beside the optimizer's updates (``lotto.training.regimen``).
+            found: a training whose regimen found a step (``found_step`` of its record) to go on from, instead of the rewinding point.
+        """
+        return self._train(
+            start,
+            start=0 if found else self.spec.rewind.at,
+            stop=self.spec.train.steps,
+            hold=self._last_rate(),
+            regimen=regimen,
+            found=found,
+        )
+
+    def entries(self, level: int, ticket: Stage, trained: Stage, start: Stage | None = None) -> Iterator[Entry]:
+        """The rows of a level: the ticket and every sample of every control.
+
+        Args:
+            start: what ``trained`` was trained from, where that is not the ticket because its mask moved in training.
+        """
+        yield Entry("ticket", level, self.replicate, 0, start or ticket, trained, trained)
         for control in self.spec.controls:
             for sample in range(control.samples) if control.at(level) else ():
                 start = self._control(control, ticket, level, sample)
@@ -166,6 +186,8 @@ class Recipe:
         resumable: bool = False,
         hold: float | None = None,
         noise: int = 0,
+        regimen: Regimen = None,
+        found: Stage | None = None,
     ) -> Stage:
         train = self.spec.train
         keeps_state = self.spec.rewind.optimizer == "follow" and self.spec.rewind.to != "weights"
@@ -188,5 +210,6 @@ class Recipe:
             "label_smoothing": train.label_smoothing,
             "evaluate_every": train.evaluate_every,
             "precision": self.spec.hardware.precision,
+            "regimen": dict(regimen) if regimen else None,
         }
-        return Stage("train", fields, {"start": parent})
+        return Stage("train", fields, {"start": parent, **({"found": found} if found else {})})

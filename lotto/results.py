@@ -37,7 +37,8 @@ def results_table(spec: Spec, plan: Plan, store: Store, cached: Collection[str])
 def _flops(spec: Spec, entry: Entry, store: Store, flops: Flops | None) -> dict[str, float | None]:
     """The forward pass of one example, and the whole fit."""
     # An imported ticket's start may be gone, or be a network of weights alone.
-    kept = store.record(entry.start.key)["result"].get("layers", {}) if store.has(entry.start.key) else None
+    own = store.record(entry.trained.key)["result"].get("layers")  # of a mask that training moved
+    kept = own or (store.record(entry.start.key)["result"].get("layers", {}) if store.has(entry.start.key) else None)
     if flops is None or (kept is None and entry.level > 0):
         return {"flops_inference": None, "flops_training": None}
     inference = flops.inference(kept or {})

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class Streams:
     """All random streams of one replicate.
 
-    Purposes in use: ``init``, ``order`` (epoch), ``augment`` (epoch), ``layers`` (dropout and the like, at a step), and one
-    for each control.
+    Purposes in use: ``init``, ``order`` (epoch), ``augment`` (epoch), ``layers`` (dropout and the like, at a step), one
+    for each control, and ``regimen`` (whatever numbers it gives).
 
     Args:
         noise: 0, or the number of a copy that is trained in another order: the noise u of stochastic gradient descent alone

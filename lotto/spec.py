@@ -265,6 +265,7 @@ class Spec:
     method_name: str
     method: Callable[..., Any]
     iterative: bool
+    method_options: Mapping[str, Any]
     criterion_name: str
     criterion: Mapping[str, Any]
     rule: Rule

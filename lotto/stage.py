@@ -23,6 +23,7 @@ NEUTRAL: dict[str, Any] = {
     "noise": 0,
     "optimizer_state": "fresh",
     "precision": "32",
+    "regimen": None,
     "resumable": False,
     "sample": 0,
     "start": 0,

@@ -47,6 +47,12 @@ def mask_in(tensors: Mapping[str, Tensor]) -> Mask | None:
     return Mask(found) if found else None
 
 
+def mask_of(tensors: Mapping[str, Tensor], start: Mapping[str, Tensor]) -> Mask | None:
+    """The mask of a trained network: its own where training moved it, else that of what it was trained from."""
+    own = mask_in(tensors)
+    return mask_in(start) if own is None else own
+
+
 def model_of(fields: Mapping[str, Any], number: int = 0) -> nn.Module:
     """The module that a stage's fields describe, its weights drawn from the stream of that number."""
     return build(fields["model"], tuple(fields["input_shape"]), fields["classes"], number)
@@ -75,7 +81,7 @@ def _prune(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple[T
     rule = Rule(fields["allocation"], rate if isinstance(rate, float) else dict(rate), tuple(fields["exclude"]))
     target = from_fields({name: fields[name] for name in ("target", "count", "value") if name in fields})
     mask = prune_mask(scores, before, kind, rule, target)
-    return _mask_tensors(mask), _counts(mask)
+    return _mask_tensors(mask), mask_counts(mask)
 
 
 def _rewind(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple[Tensors, dict[str, Any]]:
@@ -97,7 +103,7 @@ def _rewind(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple[
             if _is_statistic(name)
         }
     tensors = {f"weights/{name}": tensor for name, tensor in weights.items()} | _mask_tensors(mask)
-    return tensors | _followed(fields, parents, mask), _counts(mask)
+    return tensors | _followed(fields, parents, mask), mask_counts(mask)
 
 
 def _control(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple[Tensors, dict[str, Any]]:
@@ -120,7 +126,7 @@ def _control(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple
     start = get_method(options.pop("_target_"))(origin, **options)
     weights = start.mask.apply(start.weights)
     tensors = {f"weights/{name}": tensor for name, tensor in weights.items()} | _mask_tensors(start.mask)
-    return tensors | _followed(fields, parents, start.mask), _counts(start.mask)
+    return tensors | _followed(fields, parents, start.mask), mask_counts(start.mask)
 
 
 def _followed(fields: Mapping[str, Any], parents: Mapping[str, Tensors], mask: Mask) -> Tensors:
@@ -142,7 +148,8 @@ def _mask_tensors(mask: Mask) -> Tensors:
     return {f"mask/{name}": tensor.to(torch.uint8) for name, tensor in mask.items()}
 
 
-def _counts(mask: Mask) -> dict[str, Any]:
+def mask_counts(mask: Mask) -> dict[str, Any]:
+    """What the record of an artifact says of its mask."""
     return {
         "weights_remaining": mask.remaining,
         "weights_total": mask.total,

@@ -173,7 +173,7 @@ REFUSALS: list[tuple[str, Any, str]] = [
     ),
     ("method._target_", "lotto.methods.imp.__doc__", "method._target_=lotto.methods.imp.__doc__ is no function."),
     ("method.iterative", "no", "method.iterative=no is neither true nor false."),
-    ("method.rounds", 3, "method.rounds=3 is no setting of method."),
+    ("method.rounds", 3, "method=imp cannot be set up: got an unexpected keyword argument 'rounds'."),
     ("prune.sigma", 3, "prune.sigma=3 is no setting of prune."),
     ("prune.rate", 0, "prune.rate=0.0 lies outside (0, 1)."),
     ("prune.rate", {"dense": 2}, "prune.rate.dense=2 lies outside (0, 1)."),

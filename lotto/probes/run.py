@@ -12,7 +12,7 @@ from lotto.data.interface import Data
 from lotto.mask import Mask
 from lotto.probes.subject import Numbers, State, Subject
 from lotto.stage import Stage
-from lotto.stages import mask_in, model_of, streams_of, under
+from lotto.stages import mask_of, model_of, streams_of, under
 from lotto.store import Store
 
 
@@ -35,8 +35,8 @@ def run_probe(stage: Stage, store: Store, data: Data | None, device: torch.devic
 
 
 def _state(stage: Stage, store: Store, device: torch.device) -> State:
-    # The mask of a trained network lies in what it was trained from.
-    start = stage.parents["start"] if stage.kind == "train" else stage
-    weights = {name: tensor.to(device) for name, tensor in under(store.tensors(stage.key), "weights/").items()}
-    mask = mask_in(store.tensors(start.key))
+    tensors = store.tensors(stage.key)
+    weights = {name: tensor.to(device) for name, tensor in under(tensors, "weights/").items()}
+    start = store.tensors(stage.parents["start"].key) if stage.kind == "train" else {}
+    mask = mask_of(tensors, start)
     return State(weights, None if mask is None else Mask({name: kept.to(device) for name, kept in mask.items()}))

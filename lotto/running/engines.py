@@ -50,6 +50,9 @@ class Engines:
         The stage's parents are stored.
         """
         engine = self.engine(stage)
+        if stage.fields.get("regimen") or "found" in stage.parents:
+            # A regimen sees weights and gradients as tensors of the plain module; a found step is each replicate's own.
+            return (1 if "found" in stage.parents else engine.largest), ()
         start = stage.parents["start"].key
         if start not in self._kept:
             self._kept[start] = self._store.record(start)["result"].get("layers", {})

@@ -29,7 +29,7 @@ from lotto.stage import Stage, canonical
 from lotto.stages import run_stage
 from lotto.store import Store
 from lotto.training.ranks import Ranks
-from lotto.training.train import Stack, device_kind, prepare_device, train_stack
+from lotto.training.train import Stack, device_kind, placed, prepare_device, train_stack
 from lotto.versions import versions
 
 if TYPE_CHECKING:
@@ -178,6 +178,7 @@ class Runner:
         )
 
     def _train(self, stack: Stack, wanted: set[str]) -> None:
+        stack = placed(stack, self.store)
         entries = [self._labels[stage.key] for stage in stack.stages if stage.key in self._labels]
         level = min((entry.level for entry in entries), default=0)
         others = (

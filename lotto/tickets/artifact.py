@@ -17,7 +17,7 @@ from lotto.tickets.metadata import metadata
 from lotto.tickets.ticket import Ticket
 from lotto.training.network import Tensors, state_of
 
-STARTS = ("rewind", "control", "init")
+STARTS = ("rewind", "control", "init", "train")
 NETWORK = ("model", "input_shape", "classes")
 
 
@@ -33,7 +33,9 @@ def from_store(store: Store, key: str, method: Mapping[str, Any] | None = None) 
         StageFailed: the artifact is missing or damaged.
     """
     record = store.record(key)
-    start = record["parents"]["start"] if record["kind"] == "train" else key
+    # Where training moves the mask, the ticket is what it ended with.
+    found = any(path.startswith("mask/") for path in store.tensors(key)) if record["kind"] == "train" else True
+    start = key if found else record["parents"]["start"]
     kind = store.record(start)["kind"]
     if kind not in STARTS:
         raise BadRequest(

@@ -11,15 +11,18 @@ import lightning
 import torch
 import torch.nn.functional as F
 from hydra.utils import get_class
-from torch import Tensor
+from torch import Tensor, nn
 
+from lotto.data.facts import steps_per_epoch
 from lotto.data.interface import Data
+from lotto.models.anatomy import kinds
 from lotto.training.captured import Captured, may_capture
 from lotto.training.member import Checkpoints, Fitted, Member
+from lotto.training.moved import Moved
 from lotto.training.network import Network, Tensors
 from lotto.training.optimizer import optimizer_for
 from lotto.training.ranks import Ranks
-from lotto.training.slots import gather_slots, read_slots, slot_of_replicate, write_slots
+from lotto.training.regimen import Regimens, regimen_class
 from lotto.training.step import Step, at_least_single
 from lotto.training.tally import Tally
 
@@ -46,7 +49,9 @@ class Fit(lightning.LightningModule):
         advance: Callable[[int, float | None], None],
         graph: bool = True,
         ranks: Ranks | None = None,
+        model: nn.Module | None = None,
     ) -> None:
+        """``model`` is the plain module, which a regimen needs to know."""
         super().__init__()
         self.automatic_optimization = False
         self.network = network
@@ -60,12 +65,29 @@ class Fit(lightning.LightningModule):
         self.ranks = ranks
         self.share = ranks.share if ranks else None
         self.validates = data.sizes["validation"] > 0
+        self._model = (model,)  # out of the tree of modules: its tensors are the network's affair
+        self.regimens: Regimens | None = None
 
     # -- what Lightning asks for ------------------------------------------------------------------------------------------------
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
+        self.multipliers, self.regimens = self._regimented()
+        self.graph = self.graph and self.regimens is None  # which decides at every step anew
         self.captured = may_capture(get_class(self.recipe["optimizer"]["_target_"]), self.device, self.graph)
-        return optimizer_for(self.recipe, list(self.network.trained().values()), self.captured)
+        self.moved = Moved(self.network, self.regimens)
+        return optimizer_for(self.recipe, list(self.moved.parameters.values()), self.captured)
+
+    def _regimented(self) -> tuple[Tensors, Regimens | None]:
+        """What keeps pruned weights at zero, and who else acts at every step."""
+        config, (model,) = self.recipe.get("regimen"), self._model
+        if config is None or model is None:
+            return self.network.multipliers(self.members), None
+        kind = kinds(model)
+        multipliers = self.network.multipliers(self.members, kind if regimen_class(config).moves_masks else ())
+        per_epoch = steps_per_epoch(self.data.sizes["train"], self.recipe["batch_size"], self.recipe["drop_last"])
+        return multipliers, Regimens(
+            self.network, self.members, model, kind, self.recipe, self.first, per_epoch, multipliers
+        )
 
     def on_fit_start(self) -> None:
         self.data.place(self.device)
@@ -83,13 +105,19 @@ class Fit(lightning.LightningModule):
         self.wall_before = 0.0
         self.started = time.monotonic()
         self.times = {"started": time.time()}
-        self._write_slots(gather_slots([member.slots for member in self.members], self.network))
-        self.one = Step(self.network, self.members, self.optimizer, self.recipe, self.working, self.ranks)
+        self.moved.write(self.moved.gather([member.slots for member in self.members]), self.optimizer, self.device)
+        self.one = Step(
+            self.network, self.multipliers, self.optimizer, self.recipe, self.working, self.ranks, self.regimens
+        )
+        if self.regimens is not None:
+            self.regimens.attach(self.optimizer, self.network)
+            self.regimens.begin([member.regimen for member in self.members])
         self.take = Captured(self.one).take if self.captured else self.one.take
         self.finite = torch.ones(len(self.members), dtype=torch.bool, device=self.device)
         self.tally = Tally(len(self.members), self.device)
         self.tally.take_up([member.pending for member in self.members])
         self.trained = 0
+        self.over = False
         self.carry: list[dict[str, Any]] = [{} for _ in self.members]
         kept = self.checkpoints.load()
         if kept is not None and kept[1]["layout"] == self.network.layout:
@@ -107,13 +135,16 @@ class Fit(lightning.LightningModule):
 
     def training_step(self, chunk: tuple[int, int], index: int) -> None:
         first, last = chunk
-        if last <= self.step or not self.finite.any():
+        if last <= self.step or not self.finite.any() or self.over:
             return  # done before the checkpoint that this fit goes on from, or nothing left to train
         first = max(first, self.step)  # that checkpoint may lie inside the chunk
         # The steps come first: they end before another batch is asked for.
         for step, (x, y) in zip(range(first, last), self.batches, strict=False):
             self._update(step, x, y)
             self.times.setdefault("first_step", time.time())
+            if self.regimens is not None and self.regimens.over:
+                self.over, last = True, step + 1
+                break
             if step + 1 < last and self.checkpoints.asked():
                 self.step = step + 1
                 self.checkpoints.save(*self._checkpoint())
@@ -121,14 +152,14 @@ class Fit(lightning.LightningModule):
         self.trained += (last - first) * len(self.members)
         if last % self.recipe["evaluate_every"] == 0:
             self._evaluate()
-        if last == self.recipe["stop"]:
+        if last == self.recipe["stop"] or self.over:
             self.carry = self._carried()
             if last % self.recipe["evaluate_every"]:
                 self._evaluate()
         self.finite &= torch.isfinite(self.tally.loss)
         accuracy = float(self.rows[-1]["val_accuracy"].mean()) if self.rows and self.validates else None
         self.advance((last - first) * len(self.members), accuracy)
-        if last < self.recipe["stop"] and self.checkpoints.due():
+        if last < self.recipe["stop"] and not self.over and self.checkpoints.due():
             self.checkpoints.save(*self._checkpoint())
 
     def on_train_end(self) -> None:
@@ -148,6 +179,8 @@ class Fit(lightning.LightningModule):
     @torch.no_grad()
     def _evaluate(self) -> None:
         """Note the metrics of this step, on the device; the first step of least validation loss is the early-stopping step."""
+        if self.regimens is not None:
+            self.regimens.before_evaluation(self.step)
         tally = self.tally
         row: dict[str, Any] = {"step": self.step}
         if tally.steps:
@@ -164,6 +197,8 @@ class Fit(lightning.LightningModule):
             self.best_step = torch.where(better, self.step, self.best_step)
             for name, tensor in live.items():
                 self.best[name] = self.network.chosen(name, better, tensor.detach(), self.best[name])
+        if self.regimens is not None:
+            row |= self.regimens.row(self.device)
         self.rows.append(row)
         tally.forget()
 
@@ -220,7 +255,7 @@ class Fit(lightning.LightningModule):
             # Where the last step is the best for all, its weights are the ones just measured.
             early = test if bool((self.best_step == self.step).all()) else self._measure(self.best, "test")[1]
         rows = self._rows_of_members()
-        slots = read_slots(self.optimizer, self.network.trained())
+        slots = self.moved.read(self.optimizer)
         return [self._fitted(index, live, slots, rows[index], test, early, wall) for index in range(len(self.members))]
 
     def _fitted(
@@ -234,7 +269,12 @@ class Fit(lightning.LightningModule):
         wall: float,
     ) -> Fitted:
         member, part = self.members[index], self.network.of_replicate
-        results: dict[str, Any] = {"test_accuracy": float(test[index]), "wall_seconds": member.wall + wall}
+        results: dict[str, Any] = {
+            "test_accuracy": float(test[index]),
+            "wall_seconds": member.wall + wall,
+        }
+        if self.over:
+            results["stopped_at"] = self.step
         if early is not None:
             best = self._best(index, float(early[index]))
             results |= {
@@ -243,13 +283,21 @@ class Fit(lightning.LightningModule):
                 "test_accuracy_early_stop": best["test_accuracy"],
                 "val_accuracy": rows[-1]["val_accuracy"],
             }
+        own: Tensors = {}
+        regimen: Tensors = {}
+        if self.regimens is not None:
+            one = self.regimens.each[index]
+            results |= one.results()
+            own, regimen = one.artifact(), self.regimens.states()[index]
         return Fitted(
             state={name: part(name, tensor.detach(), index).clone() for name, tensor in live.items()},
-            slots={path: slot_of_replicate(path, slot, self.network, index).clone() for path, slot in slots.items()},
+            slots=self.moved.of_replicate(slots, index),
             metrics=[*member.metrics, *rows],
             results=results,
             finite=bool(self.finite[index]),
             carry=self.carry[index],
+            own=own,
+            regimen=regimen,
         )
 
     def _rows_of_members(self) -> list[list[dict[str, Any]]]:
@@ -265,15 +313,12 @@ class Fit(lightning.LightningModule):
 
     # -- optimizer state and checkpoints ----------------------------------------------------------------------------------------
 
-    def _write_slots(self, slots: Tensors) -> None:
-        write_slots(slots, self.optimizer, self.network.trained(), self.device)
-
     def _checkpoint(self) -> tuple[Tensors, dict[str, Any]]:
         tensors = {f"live/{name}": tensor for name, tensor in self.network.tensors().items()}
         tensors |= {f"best/{name}": tensor for name, tensor in self.best.items()}
-        tensors |= {
-            f"slot/{name}": tensor for name, tensor in read_slots(self.optimizer, self.network.trained()).items()
-        }
+        tensors |= {f"slot/{name}": tensor for name, tensor in self.moved.read(self.optimizer).items()}
+        for index, kept in enumerate(self.regimens.states() if self.regimens else ()):
+            tensors |= {f"regimen/{index}/{name}": tensor for name, tensor in kept.items()}
         self.tally.count()
         tensors |= {f"own/{name}": getattr(self, name) for name in _OWN}
         tensors |= {"tally/loss": self.tally.loss, "tally/correct": self.tally.correct}
@@ -294,7 +339,9 @@ class Fit(lightning.LightningModule):
         for name, tensor in self.network.tensors().items():
             tensor.copy_(tensors[f"live/{name}"])
         self.best = {name: tensor.to(self.device) for name, tensor in under("best/").items()}
-        self._write_slots(under("slot/"))
+        self.moved.write(under("slot/"), self.optimizer, self.device)
+        if self.regimens is not None:
+            self.regimens.restore([under(f"regimen/{index}/") for index in range(len(self.members))])
         for name in _OWN:
             setattr(self, name, tensors[f"own/{name}"].to(self.device))
         self.tally.loss, self.tally.correct = (tensors[f"tally/{name}"].to(self.device) for name in ("loss", "correct"))

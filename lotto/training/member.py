@@ -26,6 +26,7 @@ class Member:
         best: ``loss``, ``step`` and ``test_accuracy`` of the best of those evaluations.
         wall: the seconds that those steps took.
         pending: sums of loss and accuracy, and the number of steps, since the last of those evaluations.
+        regimen: what its regimen remembers of them.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Member:
     best: Mapping[str, float] | None = None
     wall: float = 0.0
     pending: tuple[float, float, int] = (0.0, 0.0, 0)
+    regimen: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass
@@ -44,7 +46,8 @@ class Fitted:
     """What a fit made of one member.
 
     ``finite`` is false if its loss was not, and then nothing else is to be trusted. ``carry`` is what a fit that goes on from its last
-    step must know to come to the same metrics as one that never stopped there.
+    step must know to come to the same metrics as one that never stopped there. ``own`` is what its regimen adds to the artifact, and
+    ``regimen`` what it remembers.
     """
 
     state: Tensors
@@ -53,6 +56,8 @@ class Fitted:
     results: dict[str, Any]
     finite: bool
     carry: dict[str, Any]
+    own: Tensors = field(default_factory=dict)
+    regimen: Tensors = field(default_factory=dict)
 
 
 class Checkpoints(Protocol):

@@ -7,7 +7,7 @@ stack a leading dimension R, and of a sparse weight only the kept values are the
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -86,14 +86,18 @@ class Network(nn.Module):
         """The live parameters alone."""
         return {name: tensor for name, tensor in self.tensors().items() if isinstance(tensor, nn.Parameter)}
 
-    def multipliers(self, members: Sequence[Member]) -> Tensors:
-        """What keeps pruned weights at zero, by parameter, in this network's layout; none where nothing is pruned."""
+    def multipliers(self, members: Sequence[Member], besides: Collection[str] = ()) -> Tensors:
+        """What keeps pruned weights at zero, by parameter, in this network's layout and on its device; none where nothing is pruned.
+
+        Args:
+            besides: weights to have one of even if nothing of them is pruned yet.
+        """
         pruned = {name for member in members for name, kept in (member.mask or {}).items() if not bool(kept.all())}
         parameters = self.trained()
         return {
-            name: self.gather(name, [_multiplier(member, name, parameters[name]) for member in members])
-            for name in parameters
-            if name in pruned
+            name: self.gather(name, [_multiplier(member, name, parameter) for member in members]).to(parameter.device)
+            for name, parameter in parameters.items()
+            if name in pruned or name in besides
         }
 
 

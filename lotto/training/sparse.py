@@ -8,7 +8,7 @@ pruned. Everything else of the network is computed as in a stack.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -65,8 +65,9 @@ class Sparse(Stacked):
             return super().chosen(name, better, new, old)
         return torch.where(better[self._patterns[name].owner], new, old)
 
-    def multipliers(self, members: Sequence[Member]) -> Tensors:
-        return {name: kept for name, kept in super().multipliers(members).items() if name not in self._patterns}
+    def multipliers(self, members: Sequence[Member], besides: Collection[str] = ()) -> Tensors:
+        found = super().multipliers(members, besides)
+        return {name: kept for name, kept in found.items() if name not in self._patterns}
 
     def linear(self, name: str) -> Linear:
         return self._patterns[name].linear if name in self._patterns else super().linear(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lotto.training.lr import factor
-from lotto.training.member import Member
 from lotto.training.network import Network
 from lotto.training.optimizer import set_rate, update_of
 from lotto.training.ranks import Exchange, Ranks
+from lotto.training.regimen import Regimens
 
 
 class Step:
@@ -23,26 +23,27 @@ class Step:
         optimizer: of the network's parameters, its state already in place.
         working: the dtype of the inputs.
         ranks: the processes that share every batch, if there are several.
+        multipliers: what keeps pruned weights at zero, by parameter, in the network's layout and on its device; a regimen may move them.
+        regimens: what else happens at every step, if anything does.
     """
 
     def __init__(
         self,
         network: Network,
-        members: Sequence[Member],
+        multipliers: Mapping[str, Tensor],
         optimizer: torch.optim.Optimizer,
         recipe: Mapping[str, Any],
         working: torch.dtype,
         ranks: Ranks | None = None,
+        regimens: Regimens | None = None,
     ) -> None:
         self.network, self.optimizer, self.recipe, self.working = network, optimizer, recipe, working
         live = network.trained()
         self._parameters = list(live.values())
-        multipliers = network.multipliers(members)
         self._masked = [live[name] for name in multipliers]
-        self._multipliers = [
-            multiplier.to(parameter.device)
-            for multiplier, parameter in zip(multipliers.values(), self._masked, strict=True)
-        ]
+        self._multipliers = list(multipliers.values())
+        self._regimens = regimens
+        self._step = 0
         self._update = update_of(optimizer)
         self._ranks = ranks
         self._exchange = Exchange(ranks, self._parameters) if ranks else None
@@ -50,6 +51,7 @@ class Step:
 
     def begin(self, step: int) -> None:
         """The learning rate and the random numbers of the absolute ``step``."""
+        self._step = step
         rate = self.recipe["lr"] * self._factor(step)
         if rate != self._rate:
             set_rate(self.optimizer, rate)
@@ -62,6 +64,8 @@ class Step:
         Where ranks share the batch, x holds this one's rows, and y and all that is returned the whole.
         """
         own = y if self._ranks is None else y[:, self._ranks.begin(y.shape[1])]
+        if self._regimens is not None:
+            self._regimens.before_forward(self._step)
         logits = at_least_single(self.network(x.to(self.working)))
         losses = losses_of(logits, own, self.recipe["label_smoothing"])
         for parameter in self._parameters:
@@ -71,6 +75,16 @@ class Step:
         losses, logits = losses.detach(), logits.detach()
         if self._exchange is not None:
             losses, logits = self._exchange(losses, logits)
+        if self._regimens is None or self._regimens.after_backward(self._step):
+            self._mask_gradients()
+            self._update()
+            if self._regimens is not None:
+                self._regimens.after_update(self._step)
+        # Autocast keeps low-precision copies of the weights until its outermost region ends, which is the whole chunk here.
+        torch.clear_autocast_cache()
+        return losses.mean(1), logits
+
+    def _mask_gradients(self) -> None:
         # With masked gradients and optimizer state that starts masked, pruned weights stay at exactly zero. A layer that the forward
         # pass leaves out has no gradient.
         reached = [
@@ -78,10 +92,6 @@ class Step:
         ]
         if reached:
             torch._foreach_mul_([gradient for gradient, _ in reached], [kept for _, kept in reached])
-        self._update()
-        # Autocast keeps low-precision copies of the weights until its outermost region ends, which is the whole chunk here.
-        torch.clear_autocast_cache()
-        return losses.mean(1), logits
 
     def _factor(self, step: int) -> float:
         hold = self.recipe["hold"]

@@ -9,7 +9,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import lightning
@@ -24,7 +24,7 @@ from lotto.mask import Mask
 from lotto.models.anatomy import counts
 from lotto.spec import HardwareSpec
 from lotto.stage import Stage, stack_name
-from lotto.stages import mask_in, model_of, streams_of, under
+from lotto.stages import mask_counts, mask_in, model_of, streams_of, under
 from lotto.store import Store
 from lotto.training.engine import check_split, network_for
 from lotto.training.fit import Fit, chunks
@@ -48,11 +48,13 @@ class Stack:
         stages: in a fixed order, which is part of what decides the bits.
         prefixes: for every stage the earlier point of its training to go on from, or None.
         sparse: the weights that are kept as their values.
+        found: the step to begin at, where an earlier training found it (a parent ``found``).
     """
 
     stages: tuple[Stage, ...]
     prefixes: tuple[Stage | None, ...]
     sparse: tuple[str, ...] = ()
+    found: int | None = None
 
     @property
     def name(self) -> str:
@@ -63,11 +65,19 @@ class Stack:
     def first(self) -> int:
         """The absolute step that this fit begins at."""
         prefix = self.prefixes[0]
+        if prefix is None and self.found is not None:
+            return self.found
         return int(prefix.fields["stop"] if prefix else self.stages[0].fields["start"])
 
     @property
     def recipe(self) -> Any:
         return self.stages[0].fields
+
+
+def placed(stack: Stack, store: Store) -> Stack:
+    """The stack with the step that its training goes on from, where an earlier training found it."""
+    found = stack.stages[0].parents.get("found")
+    return stack if found is None else replace(stack, found=store.record(found.key)["result"]["found_step"])
 
 
 class StoredCheckpoints:
@@ -123,6 +133,7 @@ def train_stack(
     Returns:
         One sentence for every member whose loss was not finite, which is not published; and the steps taken, by all members together.
     """
+    stack = placed(stack, store)
     with _in_step(ranks):
         members = [_member(stage, prefix, store) for stage, prefix in zip(stack.stages, stack.prefixes, strict=True)]
         model = model_of(stack.recipe).train().requires_grad_(True)
@@ -142,6 +153,7 @@ def train_stack(
         advance,
         hardware.graph and ranks is None,
         ranks,
+        model,
     )
     if hardware.compile:
         network.compile()
@@ -170,7 +182,8 @@ def train_stack(
                     f"The loss of {member.name} was not finite: lower train.lr={stage.fields['lr']:g}, or lengthen train.warmup."
                 )
             elif stage.key in wanted:
-                _publish(stage, member, fitted, weights, record, store)
+                first = stack.found if stack.found is not None else stage.fields["start"]
+                _publish(stage, member, fitted, first, weights, record, store)
         if ranks is None or ranks.first:
             store.discard(stack.name)
     return failures, trained
@@ -227,22 +240,32 @@ def _member(stage: Stage, prefix: Stage | None, store: Store) -> Member:
         carry.get("best"),
         result["wall_seconds"],
         tuple(carry["pending"]),
+        under(point, "regimen/"),
     )
 
 
-def _publish(stage: Stage, member: Member, fitted: Fitted, weights: int, record: dict[str, Any], store: Store) -> None:
-    _check_pruned_are_zero(member.name, fitted.state, member.mask)
-    remaining, total = (weights, weights) if member.mask is None else (member.mask.remaining, member.mask.total)
+def _publish(
+    stage: Stage, member: Member, fitted: Fitted, first: int, weights: int, record: dict[str, Any], store: Store
+) -> None:
+    """Store what a fit made of a member; ``first`` is the step at which its training, this fit or an earlier one, began."""
+    tensors: dict[str, Tensor] = {f"weights/{name}": tensor for name, tensor in fitted.state.items()} | fitted.own
+    own_mask = mask_in(tensors)
+    mask = member.mask if own_mask is None else own_mask
+    _check_pruned_are_zero(member.name, under(tensors, "weights/"), mask)
+    remaining, total = (weights, weights) if mask is None else (mask.remaining, mask.total)
     result = {
         **fitted.results,
         "weights_remaining": remaining,
         "weights_total": total,
-        "train_steps": stage.fields["stop"] - stage.fields["start"],
+        "train_steps": fitted.results.get("stopped_at", stage.fields["stop"]) - first,
     }
-    tensors: dict[str, Tensor] = {f"weights/{name}": tensor for name, tensor in fitted.state.items()}
+    if own_mask is not None:
+        result |= mask_counts(own_mask)
+        tensors |= {f"mask/{name}": kept.to(torch.uint8) for name, kept in own_mask.items()}
     if stage.fields["resumable"]:
         result["carry"] = fitted.carry
         tensors |= {f"optimizer/{name}": tensor for name, tensor in fitted.slots.items()}
+        tensors |= {f"regimen/{name}": tensor for name, tensor in fitted.regimen.items()}
     store.publish(stage.key, {**stage.description, **record, "result": result}, tensors, fitted.metrics)
 
 

@@ -17,7 +17,7 @@ from lotto.seeds import Streams
 from lotto.spec import HardwareSpec
 from lotto.training.engine import network_for
 from lotto.training.fit import Fit, chunks
-from lotto.training.member import Fitted, Member
+from lotto.training.member import Checkpoints, Fitted, Member
 from lotto.training.network import state_of
 from lotto.training.ranks import Ranks
 from lotto.training.recorded import Recordings
@@ -108,6 +108,7 @@ def fitted(
     compiled: bool = False,
     ranks: Ranks | None = None,
     augment: Sequence[Augmentation] = (),
+    checkpoints: Checkpoints | None = None,
     **changes: object,
 ) -> list[Fitted]:
     recipe = {**RECIPE, **changes}
@@ -118,7 +119,18 @@ def fitted(
     if compiled:
         network.compile()
     data = MadeUp(shape, augment)
-    fit = Fit(network, taking_part, recipe, 0, data, NoCheckpoints(), lambda steps, accuracy: None, graph, ranks)
+    fit = Fit(
+        network,
+        taking_part,
+        recipe,
+        0,
+        data,
+        checkpoints or NoCheckpoints(),
+        lambda steps, accuracy: None,
+        graph,
+        ranks,
+        model,
+    )
     steps = chunks(0, recipe["stop"], recipe["evaluate_every"])
     hardware = hardware or HardwareSpec(accelerator="cpu", precision=str(recipe["precision"]))
     with torch.random.fork_rng():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 
@@ -36,6 +38,17 @@ from lotto.training.stacked import dense
 from tests.training.made_up import IMAGE, fitted, members, worst_difference
 
 SGD = "torch.optim.SGD"
+
+
+def test_the_trial_of_a_narrow_network_leaves_memory_alone() -> None:
+    """oneDNN's backward pass of its 1x1 convolutions, on a batch of three, brought the process down: hence a process of its own."""
+    tried = (
+        "from lotto.models.resnet import CifarResNet; from lotto.training.engine import engine_for; "
+        "print(engine_for(CifarResNet((3, 32, 32), 10, depth=20, width=8), (3, 32, 32), 'torch.optim.SGD', 'auto', 'cpu').largest)"
+    )
+    done = subprocess.run([sys.executable, "-c", tried], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "1"
 
 
 class Grouped(nn.Module):
