@@ -33,9 +33,9 @@ def from_store(store: Store, key: str, method: Mapping[str, Any] | None = None) 
         StageFailed: the artifact is missing or damaged.
     """
     record = store.record(key)
-    # Where training moves the mask, the ticket is what it ended with.
-    found = any(path.startswith("mask/") for path in store.tensors(key)) if record["kind"] == "train" else True
-    start = key if found else record["parents"]["start"]
+    # Where training moves the mask, the ticket is what it ended with: weights and mask of its last step.
+    moved = record["kind"] == "train" and bool(record["fields"].get("regimen")) and "layers" in record["result"]
+    start = key if moved or record["kind"] != "train" else record["parents"]["start"]
     kind = store.record(start)["kind"]
     if kind not in STARTS:
         raise BadRequest(
@@ -58,7 +58,7 @@ def from_store(store: Store, key: str, method: Mapping[str, Any] | None = None) 
         data=trained and trained["data"],
         method=method or {},
         pruning=pruning and {name: value for name, value in pruning.items() if name not in NETWORK},
-        rewind_step=ancestry.rewind_step(),
+        rewind_step=record["result"].get("stopped_at", record["fields"]["stop"]) if moved else ancestry.rewind_step(),
         key=key,
         start=start,
         seeds=streams and {name: streams[name] for name in ("seed", "replicate")},
