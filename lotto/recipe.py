@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lotto.schedule import as_fields
-from lotto.spec import ControlSpec, Spec
+from lotto.spec import ControlSpec, Spec, TrainSpec
 from lotto.stage import Stage
 from lotto.training.lr import factor
 
@@ -48,6 +48,8 @@ class Reading:
 
 # What a train stage's ``regimen`` says: a class (``_target_``) below ``lotto.training.regimen.Regimen``, and its options.
 Regimen = Mapping[str, Any] | None
+# The regimen of networks whose weights must not move.
+STILL: Regimen = {"_target_": "lotto.training.still.Still"}
 
 
 class Recipe:
@@ -118,6 +120,32 @@ class Recipe:
             batch_norm = "follow"  # the weights are the trained network's, and so are its statistics
         return Stage("rewind", {"optimizer_state": self._optimizer_state(), "batch_norm": batch_norm}, parents)
 
+    def searched(self, start: Stage, regimen: Regimen, settings: TrainSpec | None = None) -> Stage:
+        """A training from ``start`` by settings of its own, from its step 0: a search for a mask, say.
+
+        Args:
+            settings: in place of the experiment's.
+        """
+        train = settings or self.spec.train
+        return self._train(start, start=0, stop=train.steps, regimen=regimen, settings=settings)
+
+    def settings(self, own: str, changes: Mapping[str, Any]) -> TrainSpec:
+        """The experiment's ``train`` section with ``changes``, which the request calls ``own``.
+
+        Raises:
+            BadRequest: a change is no setting of training, or out of its range.
+        """
+        return TrainSpec.read({**self.spec.request["train"], **changes}, self.spec.data, own)
+
+    def whole(self, weights: Stage, mask: Stage) -> Stage:
+        """A mask beside weights that it does not prune: where a search that may bring weights back starts from."""
+        fields = {"optimizer_state": "fresh", "batch_norm": "follow", "unpruned": True}
+        return Stage("rewind", fields, {"weights": weights, "mask": mask})
+
+    def masked(self, weights: Stage, mask: Stage) -> Stage:
+        """The ticket of these weights, whatever the request's rewinding point is."""
+        return Stage("rewind", {"optimizer_state": "fresh", "batch_norm": "follow"}, {"weights": weights, "mask": mask})
+
     def train(self, start: Stage, regimen: Regimen = None, found: Stage | None = None) -> Stage:
         """A ticket or control trained from the rewinding point to the last step, at the absolute position in the schedule.
 
@@ -134,17 +162,26 @@ class Recipe:
             found=found,
         )
 
-    def entries(self, level: int, ticket: Stage, trained: Stage, start: Stage | None = None) -> Iterator[Entry]:
+    def entries(
+        self,
+        level: int,
+        ticket: Stage,
+        trained: Stage,
+        start: Stage | None = None,
+        train: Callable[[Stage], Stage] | None = None,
+    ) -> Iterator[Entry]:
         """The rows of a level: the ticket and every sample of every control.
 
         Args:
             start: what ``trained`` was trained from, where that is not the ticket because its mask moved in training.
+            train: how a control is trained, if not as tickets of an experiment are.
         """
         yield Entry("ticket", level, self.replicate, 0, start or ticket, trained, trained)
         for control in self.spec.controls:
             for sample in range(control.samples) if control.at(level) else ():
                 start = self._control(control, ticket, level, sample)
-                yield Entry(control.name, level, self.replicate, sample, start, self.train(start), trained)
+                made = (train or self.train)(start)
+                yield Entry(control.name, level, self.replicate, sample, start, made, trained)
 
     def dense_entry(self, dense: Stage) -> Entry:
         """The row of level 0."""
@@ -188,8 +225,9 @@ class Recipe:
         noise: int = 0,
         regimen: Regimen = None,
         found: Stage | None = None,
+        settings: TrainSpec | None = None,
     ) -> Stage:
-        train = self.spec.train
+        train = settings or self.spec.train
         keeps_state = self.spec.rewind.optimizer == "follow" and self.spec.rewind.to != "weights"
         fields = {
             **self._network(),

@@ -23,7 +23,9 @@ def results_table(spec: Spec, plan: Plan, store: Store, cached: Collection[str])
     """
     import pandas as pd
 
-    order = {name: place for place, name in enumerate(["ticket", *(control.name for control in spec.controls)])}
+    # A method may have branches of its own besides the request's controls.
+    branches = ["ticket", *(control.name for control in spec.controls), *(entry.branch for entry in plan.entries)]
+    order = {name: place for place, name in enumerate(dict.fromkeys(branches))}
     entries = sorted(plan.entries, key=lambda entry: (entry.level, order[entry.branch], entry.replicate, entry.sample))
     stored = [entry for entry in entries if store.has(entry.trained.key)]
     flops = network_flops(spec, store) if stored else None

@@ -49,47 +49,47 @@ class TrainSpec:
     label_smoothing: float = 0.0
 
     @classmethod
-    def read(cls, config: Mapping[str, Any], data: Facts) -> TrainSpec:
-        """Read the ``train`` section.
+    def read(cls, config: Mapping[str, Any], data: Facts, own: str = "train") -> TrainSpec:
+        """Read the ``train`` section, or another that holds the same settings and is called ``own``.
 
         Raises:
             BadRequest: a field is unknown or out of its range.
         """
-        config = section("train", config, ("steps", "batch_size", "lr", "optimizer", "lr_schedule", "evaluate_every"))
-        batch_size = whole("train.batch_size", config.pop("batch_size"), 1)
-        drop_last = flag("train.drop_last", config.pop("drop_last", False))
+        config = section(own, config, ("steps", "batch_size", "lr", "optimizer", "lr_schedule", "evaluate_every"))
+        batch_size = whole(f"{own}.batch_size", config.pop("batch_size"), 1)
+        drop_last = flag(f"{own}.drop_last", config.pop("drop_last", False))
         per_epoch = steps_per_epoch(data.train, batch_size, drop_last)
 
         def length(name: str, value: object, least: int) -> int:
-            steps = Length.parse(value, f"train.{name}").steps(per_epoch)
+            steps = Length.parse(value, f"{own}.{name}").steps(per_epoch)
             if steps < least:
-                raise BadRequest(f"train.{name}={value} is too short: {least} iteration(s) at least.")
+                raise BadRequest(f"{own}.{name}={value} is too short: {least} iteration(s) at least.")
             return steps
 
         steps = length("steps", config.pop("steps"), 1)
         optimizer = config.pop("optimizer")
         if not isinstance(optimizer, Mapping) or "_target_" not in optimizer:
             raise BadRequest(
-                f"train.optimizer={optimizer} names no optimizer: give train/optimizer=adam|sgd|… or a _target_."
+                f"{own}.optimizer={optimizer} names no optimizer: give train/optimizer=adam|sgd|… or a _target_."
             )
         for name in ("lr", "weight_decay"):
             if name in optimizer:
                 raise BadRequest(
-                    f"train.optimizer.{name}={optimizer[name]} would change nothing: give train.{name} instead."
+                    f"{own}.optimizer.{name}={optimizer[name]} would change nothing: give {own}.{name} instead."
                 )
         return cls(
             steps=steps,
             steps_per_epoch=per_epoch,
             batch_size=batch_size,
-            lr=positive("train.lr", config.pop("lr")),
+            lr=positive(f"{own}.lr", config.pop("lr")),
             optimizer=dict(optimizer),
-            lr_schedule=_lr_schedule(config.pop("lr_schedule"), length, steps),
+            lr_schedule=_lr_schedule(f"{own}.lr_schedule", config.pop("lr_schedule"), length, steps),
             evaluate_every=length("evaluate_every", config.pop("evaluate_every"), 1),
             warmup=length("warmup", config.pop("warmup", 0), 0),
-            weight_decay=not_negative("train.weight_decay", config.pop("weight_decay", 0.0)),
+            weight_decay=not_negative(f"{own}.weight_decay", config.pop("weight_decay", 0.0)),
             drop_last=drop_last,
-            label_smoothing=fraction("train.label_smoothing", config.pop("label_smoothing", 0.0)),
-            **nothing_left("train", config),
+            label_smoothing=fraction(f"{own}.label_smoothing", config.pop("label_smoothing", 0.0)),
+            **nothing_left(own, config),
         )
 
 
@@ -309,18 +309,20 @@ class Spec:
                 )
 
 
-def _lr_schedule(config: Mapping[str, Any], length: Callable[[str, object, int], int], steps: int) -> dict[str, Any]:
-    config = section("train.lr_schedule", config, ("name",))
-    name = choice("train.lr_schedule.name", config.pop("name"), SHAPES)
+def _lr_schedule(
+    own: str, config: Mapping[str, Any], length: Callable[[str, object, int], int], steps: int
+) -> dict[str, Any]:
+    config = section(own, config, ("name",))
+    name = choice(f"{own}.name", config.pop("name"), SHAPES)
     made: dict[str, Any] = {"name": name}
     if name == "step":
-        section("train.lr_schedule", config, ("milestones", "gamma"))
-        listed = list_of("train.lr_schedule.milestones", config.pop("milestones"))
+        section(own, config, ("milestones", "gamma"))
+        listed = list_of(f"{own}.milestones", config.pop("milestones"))
         milestones = [length("lr_schedule.milestones", written, 1) for written in listed]
         if milestones != sorted(set(milestones)):
-            raise BadRequest(f"train.lr_schedule.milestones={milestones} must rise from one to the next.")
-        made |= {"milestones": milestones, "gamma": positive("train.lr_schedule.gamma", config.pop("gamma"))}
+            raise BadRequest(f"{own}.milestones={milestones} must rise from one to the next.")
+        made |= {"milestones": milestones, "gamma": positive(f"{own}.gamma", config.pop("gamma"))}
     elif name in ("linear", "cosine"):
-        made |= {"final": not_negative("train.lr_schedule.final", config.pop("final", 0.0)), "steps": steps}
-    nothing_left("train.lr_schedule", config)
+        made |= {"final": not_negative(f"{own}.final", config.pop("final", 0.0)), "steps": steps}
+    nothing_left(own, config)
     return made

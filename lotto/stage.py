@@ -27,6 +27,7 @@ NEUTRAL: dict[str, Any] = {
     "resumable": False,
     "sample": 0,
     "start": 0,
+    "unpruned": False,
     "warmup": 0,
     "weight_decay": 0.0,
 }

@@ -85,14 +85,18 @@ def _prune(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple[T
 
 
 def _rewind(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple[Tensors, dict[str, Any]]:
-    """The ticket: w = m * w_k, bit for bit, and what belongs to it. Without a mask w_k of the dense network, to train copies from."""
+    """The ticket: w = m * w_k, bit for bit, and what belongs to it. Without a mask w_k of the dense network, to train copies from.
+
+    ``unpruned`` leaves w_k whole beside the mask, for a search that may bring pruned weights back.
+    """
     mask = mask_in(parents.get("mask", {}))
     weights = under(parents["weights"], "weights/")
     if mask is None:
         return {f"weights/{name}": tensor for name, tensor in weights.items()} | _followed(
             fields, parents, Mask({})
         ), {}
-    weights = mask.apply(weights)
+    if not fields.get("unpruned"):
+        weights = mask.apply(weights)
     if fields["batch_norm"] == "keep" and "trained" in parents:
         trained = under(parents["trained"], "weights/")
         weights |= {name: trained[name] for name in weights if _is_statistic(name)}
