@@ -9,17 +9,17 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
 
 from lotto.calibration import Calibration, Case, Cost
 from lotto.estimate import Estimate, Part, Span
-from lotto.models.anatomy import counts, kinds
 from lotto.models.build import skeleton
 from lotto.plan import Plan
 from lotto.pruning.allocate import Layer, Rule, budgets
+from lotto.pruning.prune import layers_in
 from lotto.running.companies import Companies
 from lotto.running.engines import Engines
 from lotto.running.stacking import stacks
@@ -171,7 +171,8 @@ def forecast_kept(plan: Plan, store: Store) -> dict[str, Kept]:
             kept[key] = store.record(key)["result"].get("layers", {})
         elif stage.kind == "prune":
             mask = stage.parents.get("mask")
-            kept[key] = _pruned(stage, kept[mask.key] if mask else {})
+            counts = stage.parents.get("counts")
+            kept[key] = kept[counts.key] if counts else _pruned(stage, kept[mask.key] if mask else {})
         else:
             # A ticket has the weights of its mask, and a control as many as its ticket; what training will find cannot be foreseen.
             kept[key] = next(
@@ -184,7 +185,7 @@ def _pruned(stage: Stage, before: Kept) -> Kept:
     """The counts after pruning; what several layers keep between them is dealt in proportion, where scores will decide."""
     fields = stage.fields
     network = _network(canonical([fields["model"], fields["input_shape"], fields["classes"]]))
-    layers = [Layer(name, kind, total, before[name][0] if before else total) for name, (kind, total) in network.items()]
+    layers = [replace(layer, alive=before[layer.name][0]) if before else layer for layer in network]
     rate = fields["rate"]
     rule = Rule(fields["allocation"], rate if isinstance(rate, float) else dict(rate), tuple(fields["exclude"]))
     target = from_fields({name: fields[name] for name in ("target", "count", "value") if name in fields})
@@ -198,12 +199,10 @@ def _pruned(stage: Stage, before: Kept) -> Kept:
 
 
 @functools.cache
-def _network(description: str) -> dict[str, tuple[str, int]]:
+def _network(description: str) -> Sequence[Layer]:
     """Kind and number of weights of every prunable tensor."""
     model, input_shape, classes = json.loads(description)
-    made = skeleton(model, tuple(input_shape), classes)
-    kind = kinds(made)
-    return {name: (kind[name], count) for name, count in counts(made).items()}
+    return layers_in(skeleton(model, tuple(input_shape), classes))
 
 
 def _recorded(plan: Plan, missing: Mapping[str, Stage], store: Store) -> dict[str, tuple[str, ...]]:

@@ -8,7 +8,7 @@ from lotto.compose import imported
 from lotto.errors import BadRequest
 from lotto.plan import Plan
 from lotto.probes.options import check_options
-from lotto.pruning.allocate import Layer, forecast
+from lotto.pruning.allocate import forecast
 from lotto.spec import Spec
 from lotto.stage import stack_name
 from lotto.store import Store
@@ -61,14 +61,12 @@ def _check_probes(spec: Spec) -> None:
 
 def _check_levels(spec: Spec) -> None:
     """Counts follow from arithmetic, so a level that cannot be reached is found before anything is trained."""
-    from lotto.models.anatomy import counts, kinds
     from lotto.models.build import skeleton
+    from lotto.pruning.prune import layers_in
 
     model = skeleton(spec.model, spec.data.input_shape, spec.data.classes)
-    kind = kinds(model)
-    layers = [Layer(name, kind[name], count, count) for name, count in counts(model).items()]
     if spec.schedule.levels > 1:
-        forecast(layers, spec.rule, spec.schedule, spec.iterative)
+        forecast(layers_in(model), spec.rule, spec.schedule, spec.iterative)
 
 
 def tidy(plan: Plan, store: Store) -> None:

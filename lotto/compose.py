@@ -27,6 +27,7 @@ from lotto.data.facts import facts
 from lotto.errors import BadRequest
 from lotto.fields import flag, list_of, near, nothing_left, section
 from lotto.pruning.allocate import Rule
+from lotto.pruning.scoring import Scoring
 from lotto.schedule import Schedule
 from lotto.spec import ControlSpec, HardwareSpec, ProbeSpec, RewindSpec, Spec, TrainSpec
 from lotto.stage import canonical
@@ -118,6 +119,7 @@ def read_spec(config: DictConfig) -> Spec:
         criterion_name=_text("prune.name", prune.pop("name")),
         criterion=section("prune.criterion", prune.pop("criterion"), ("_target_",)),
         rule=_rule(prune.pop("allocation"), prune.pop("rate"), prune.pop("exclude")),
+        scoring=Scoring.taken_from(prune, data),
         schedule=_schedule(plain["schedule"]),
         rewind=RewindSpec.read(plain["rewind"], train),
         controls=tuple(

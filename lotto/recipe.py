@@ -88,6 +88,7 @@ class Recipe:
             "rate": rule.rate if isinstance(rule.rate, float) else dict(rule.rate),
             "exclude": list(rule.exclude),
             **as_fields(self.spec.schedule.target(level, since)),
+            **self.spec.scoring.as_fields(self.spec.data.identity, self._streams),
         }
         return Stage("prune", fields, {"trained": trained, **({"mask": mask} if mask else {})})
 

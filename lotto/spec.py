@@ -25,6 +25,7 @@ from lotto.fields import (
 )
 from lotto.lengths import Length
 from lotto.pruning.allocate import Rule
+from lotto.pruning.scoring import Scoring
 from lotto.schedule import Schedule
 from lotto.training.lr import SHAPES
 
@@ -275,6 +276,7 @@ class Spec:
     probes: tuple[ProbeSpec, ...]
     hardware: HardwareSpec
     store: str
+    scoring: Scoring = dataclasses.field(default_factory=Scoring)
     engine: str = "auto"
     waypoints: Mapping[str, Sequence[int]] = dataclasses.field(default_factory=dict)
     loggers: Mapping[str, Any] = dataclasses.field(default_factory=dict)

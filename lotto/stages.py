@@ -10,29 +10,36 @@ from hydra.utils import get_method
 from torch import Tensor, nn
 
 from lotto.controls.origin import Origin, Start
+from lotto.data.interface import Data
 from lotto.mask import Mask
-from lotto.models.anatomy import kinds
 from lotto.models.build import build
-from lotto.pruning.allocate import Rule
-from lotto.pruning.prune import prune_mask
-from lotto.schedule import from_fields
 from lotto.seeds import Streams
 from lotto.stage import Stage
 from lotto.store import Store
-from lotto.training.network import load_state, state_of
+from lotto.training.network import state_of
 
 Tensors = dict[str, Tensor]
 
 _STATISTICS = {"running_mean": 0.0, "running_var": 1.0, "num_batches_tracked": 0}
 
 
-def run_stage(stage: Stage, store: Store) -> tuple[Tensors, dict[str, Any]]:
-    """Compute a stage other than training.
+def run_stage(
+    stage: Stage, store: Store, data: Data | None = None, device: torch.device | None = None
+) -> tuple[Tensors, dict[str, Any]]:
+    """Compute a stage that does not train.
+
+    Args:
+        data: what the stage's criterion looks at, if it looks at data.
+        device: where scores are computed; the CPU if None.
 
     Returns:
         The artifact's tensors (``weights/``, ``mask/``, ``optimizer/`` and a parameter's name) and its results.
     """
     parents = {role: store.tensors(parent.key) for role, parent in stage.parents.items()}
+    if stage.kind == "prune":
+        from lotto.pruning.run import run_prune  # it needs what is defined here
+
+        return run_prune(stage.fields, parents, data, device or torch.device("cpu"))
     return _RUN[stage.kind](stage.fields, parents)
 
 
@@ -68,22 +75,6 @@ def _init(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple[Te
     return {f"weights/{name}": tensor.detach() for name, tensor in state_of(model).items()}, {}
 
 
-def _prune(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple[Tensors, dict[str, Any]]:
-    """The mask of the next level, from a trained network's scores."""
-    model = model_of(fields)
-    load_state(model, under(parents["trained"], "weights/"))
-    kind = kinds(model)
-    parameters = dict(model.named_parameters())
-    before = mask_in(parents.get("mask", {})) or Mask.ones({name: parameters[name] for name in kind})
-    options = dict(fields["criterion"])
-    scores = get_method(options.pop("_target_"))(model, **options)
-    rate = fields["rate"]
-    rule = Rule(fields["allocation"], rate if isinstance(rate, float) else dict(rate), tuple(fields["exclude"]))
-    target = from_fields({name: fields[name] for name in ("target", "count", "value") if name in fields})
-    mask = prune_mask(scores, before, kind, rule, target)
-    return _mask_tensors(mask), mask_counts(mask)
-
-
 def _rewind(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple[Tensors, dict[str, Any]]:
     """The ticket: w = m * w_k, bit for bit, and what belongs to it. Without a mask w_k of the dense network, to train copies from.
 
@@ -106,7 +97,7 @@ def _rewind(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple[
             for name in weights
             if _is_statistic(name)
         }
-    tensors = {f"weights/{name}": tensor for name, tensor in weights.items()} | _mask_tensors(mask)
+    tensors = {f"weights/{name}": tensor for name, tensor in weights.items()} | mask_tensors(mask)
     return tensors | _followed(fields, parents, mask), mask_counts(mask)
 
 
@@ -129,7 +120,7 @@ def _control(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple
     options = dict(fields["control"])
     start = get_method(options.pop("_target_"))(origin, **options)
     weights = start.mask.apply(start.weights)
-    tensors = {f"weights/{name}": tensor for name, tensor in weights.items()} | _mask_tensors(start.mask)
+    tensors = {f"weights/{name}": tensor for name, tensor in weights.items()} | mask_tensors(start.mask)
     return tensors | _followed(fields, parents, start.mask), mask_counts(start.mask)
 
 
@@ -148,7 +139,8 @@ def _is_statistic(name: str) -> bool:
     return name.rpartition(".")[2] in _STATISTICS
 
 
-def _mask_tensors(mask: Mask) -> Tensors:
+def mask_tensors(mask: Mask) -> Tensors:
+    """A mask as an artifact holds it."""
     return {f"mask/{name}": tensor.to(torch.uint8) for name, tensor in mask.items()}
 
 
@@ -163,7 +155,6 @@ def mask_counts(mask: Mask) -> dict[str, Any]:
 
 _RUN: dict[str, Callable[[Mapping[str, Any], Mapping[str, Tensors]], tuple[Tensors, dict[str, Any]]]] = {
     "init": _init,
-    "prune": _prune,
     "rewind": _rewind,
     "control": _control,
 }

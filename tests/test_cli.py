@@ -107,7 +107,7 @@ BAD = [
     ("data=mnits", "did you mean mnist"),
     ("controls=[shufle]", "did you mean shuffle"),
     ("experiment=frankle2019/lenett", "did you mean frankle2019/lenet"),
-    ("method=nope", "There are imp, one_shot"),
+    ("method=nope", "There are at_init"),
     ("prune.allocation=globl", "did you mean global"),
     ("hardware.precision=16", "choose from 32, tf32, bf16, 64"),
     ("+foo=1", "foo=1 is no setting"),

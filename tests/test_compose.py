@@ -110,7 +110,7 @@ REFUSALS = [
     (["controls=[shufle]"], "controls=shufle is unknown; did you mean shuffle? There are noise,"),
     (["experiment=frankle2019/lenett"], "experiment=frankle2019/lenett is unknown; did you mean frankle2019/lenet"),
     (["experiment=nothing"], "experiment=nothing is unknown. There are frankle2019/conv2,"),
-    (["method=oneshot"], "method=oneshot is unknown; did you mean one_shot? There are imp, one_shot"),
+    (["method=oneshot"], "method=oneshot is unknown; did you mean one_shot? There are at_init"),
     (["trian.lr=1"], "trian.lr is no setting of lotto; did you mean train.lr"),
     (["train.lrr=1"], "train.lrr is no setting of lotto; did you mean train.lr"),
     (["quantum=1"], "quantum is no setting of lotto; lotto list shows what can be composed."),

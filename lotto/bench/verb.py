@@ -24,9 +24,9 @@ from lotto.bench.summary import Block
 from lotto.bench.tables import print_results
 from lotto.bench.theirs import measure_plain
 from lotto.errors import BadRequest, StageFailed
-from lotto.models.anatomy import counts, kinds
 from lotto.models.build import skeleton
-from lotto.pruning.allocate import Layer, budgets
+from lotto.pruning.allocate import budgets
+from lotto.pruning.prune import layers_in
 from lotto.report.aside import write_aside
 from lotto.writable import check_writable
 
@@ -99,9 +99,7 @@ def _check_density(model: str, request: BenchRequest) -> None:
     density = request.settings.density
     spec = request.spec(Contestant(model, "lotto", 1, density), LEAST_STEPS, Path("outputs"))
     network = skeleton(spec.model, spec.data.input_shape, spec.data.classes)
-    kind = kinds(network)
-    layers = [Layer(name, kind[name], count, count) for name, count in counts(network).items()]
     try:
-        budgets(layers, spec.rule, spec.schedule.target(1, 0))
+        budgets(layers_in(network), spec.rule, spec.schedule.target(1, 0))
     except BadRequest as reason:
         raise BadRequest(f"bench.density={density} cannot be reached with {model}: {reason}") from None

@@ -137,6 +137,17 @@ class ResidentData(Data):
             (x.clone() if x.is_floating_point() else self.normalise(x), y) for x, y in zip(images, labels, strict=True)
         )
 
+    def labels(self, split: str) -> Tensor:
+        self.check_split(split)
+        self.load()
+        return self._splits[split].labels.cpu()
+
+    def pick(self, split: str, indices: Tensor) -> tuple[Tensor, Tensor]:
+        self.check_split(split)
+        self._make_ready()
+        images, labels = self._splits[split].take(indices.to(self.device))
+        return self.normalise(images), labels
+
     def _make_ready(self) -> None:
         if not self._ready:
             self.place(self.device)

@@ -117,6 +117,18 @@ class StreamedData(Data):
         examples = self._splits[split][slice(None) if share is None else share.rows(self.sizes[split])]
         return self._decoded([Request(index, None) for index in batch.tolist()] for batch in examples.split(batch_size))
 
+    def labels(self, split: str) -> Tensor:
+        self.check_split(split)
+        self.load()
+        assert self._images is not None
+        return torch.from_numpy(self._images.labels)[self._splits[split]]
+
+    def pick(self, split: str, indices: Tensor) -> tuple[Tensor, Tensor]:
+        self.check_split(split)
+        self.load()
+        batch = [Request(index, None) for index in self._splits[split][indices].tolist()]
+        return next(iter(self._decoded([batch])))
+
     def _train_requests(
         self,
         streams: Sequence[Streams],

@@ -86,6 +86,18 @@ class Data(LightningDataModule):
             BadRequest: there is no such split, or it is empty.
         """
 
+    @abstractmethod
+    def labels(self, split: str) -> Tensor:
+        """The label of every example of ``split``, in order: int64 ``[n]`` on the CPU."""
+
+    @abstractmethod
+    def pick(self, split: str, indices: Tensor) -> tuple[Tensor, Tensor]:
+        """The examples of ``split`` at ``indices``, int64 ``[m]``, in that order and without augmentation.
+
+        Returns:
+            x float32 ``[m, C, H, W]`` and y int64 ``[m]``, on the device.
+        """
+
     def check_split(self, split: str) -> None:
         """BadRequest unless ``split`` is the name of a split that holds examples."""
         if split not in SPLITS:

@@ -6,34 +6,32 @@ with each other, and the exact number of weights that the group keeps.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from lotto.errors import BadRequest
-from lotto.schedule import Density, Removal, Rounds, Schedule, Target
+from lotto.pruning.allocation.layers import KINDS, Budget, Layer
+from lotto.pruning.allocation.layerwise import by_kind
+from lotto.pruning.allocation.path import rounds_to
+from lotto.pruning.allocation.pool import words
+from lotto.pruning.allocation.pooled import compete, openlth
+from lotto.pruning.allocation.shared_out import balanced_claim, er_claim, erk_claim, shared_out, uniform_claim
+from lotto.schedule import Density, Schedule, Target
 
-KINDS = ("dense", "conv", "output", "shortcut")
+__all__ = ["ALLOCATIONS", "KINDS", "Budget", "Layer", "Rule", "budgets", "forecast", "round_budgets"]
 
-
-@dataclass(frozen=True)
-class Layer:
-    """Counts of one prunable tensor; ``kind`` is one of ``KINDS``."""
-
-    name: str
-    kind: str
-    total: int
-    alive: int
-
-
-@dataclass(frozen=True)
-class Budget:
-    """Layers that are pruned together and the number of weights they keep between them."""
-
-    names: tuple[str, ...]
-    keep: int
+Allocation = Callable[[Sequence[Layer], Mapping[str, float], Target], list[Budget]]
+ALLOCATIONS: dict[str, Allocation] = {
+    "layerwise": by_kind,
+    "global": compete,
+    "openlth": openlth,
+    "uniform": shared_out(uniform_claim),
+    "erk": shared_out(erk_claim),
+    "er": shared_out(er_claim),
+    "balanced": shared_out(balanced_claim),
+}
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class Rule:
     """The ``prune`` section of a request, as far as counts depend on it.
 
     Args:
-        allocation: ``layerwise``, ``global`` or ``openlth``.
+        allocation: one of ``ALLOCATIONS``.
         rate: fraction of the surviving weights pruned per round; for ``layerwise`` also a mapping from kind of layer to rate.
         exclude: kinds of layer or patterns of parameter names (``*`` matches anything) that are never pruned.
     """
@@ -62,6 +60,9 @@ class Rule:
                 raise BadRequest(
                     f"prune.rate={dict(self.rate)} is one rate per kind of layer, but prune.allocation={self.allocation} "
                     "lets all layers compete: give one number, e.g. prune.rate=0.2."
+                    if self.allocation in ("global", "openlth")
+                    else f"prune.rate={dict(self.rate)} is one rate per kind of layer, but prune.allocation={self.allocation} "
+                    "itself says what every layer keeps: give one number, e.g. prune.rate=0.2."
                 )
             for kind, rate in self.rate.items():
                 if kind not in KINDS:
@@ -85,6 +86,16 @@ class Rule:
             )
         return float(self.rate[layer.kind])
 
+    def rates(self, layers: Sequence[Layer]) -> dict[str, float]:
+        """Every layer's rate; BadRequest for an exclusion that excludes nothing."""
+        for name in self.exclude:
+            if name not in KINDS and not any(fnmatchcase(layer.name, name) for layer in layers):
+                raise BadRequest(
+                    f"prune.exclude={name} matches neither a kind of layer ({', '.join(KINDS)}) nor a parameter: "
+                    f"the parameters are {', '.join(layer.name for layer in layers)}."
+                )
+        return {layer.name: self.rate_of(layer) for layer in layers}
+
 
 def budgets(layers: Sequence[Layer], rule: Rule, target: Target) -> list[Budget]:
     """How many weights each group of layers keeps to meet ``target``.
@@ -92,124 +103,37 @@ def budgets(layers: Sequence[Layer], rule: Rule, target: Target) -> list[Budget]
     Raises:
         BadRequest: the target cannot be met: it would empty a layer that is pruned by itself, keep more than remains, or remove nothing.
     """
-    rates = {layer.name: rule.rate_of(layer) for layer in layers}
-    for name in rule.exclude:
-        if name not in KINDS and not any(fnmatchcase(layer.name, name) for layer in layers):
-            raise BadRequest(
-                f"prune.exclude={name} matches neither a kind of layer ({', '.join(KINDS)}) nor a parameter: "
-                f"the parameters are {', '.join(layer.name for layer in layers)}."
-            )
-    made = ALLOCATIONS[rule.allocation](layers, rates, target)
+    made = ALLOCATIONS[rule.allocation](layers, rule.rates(layers), target)
     alive = {layer.name: layer.alive for layer in layers}
     if all(budget.keep == sum(alive[name] for name in budget.names) for budget in made):
         raise BadRequest(
-            f"Pruning to {_words(target)} removes no weight: there are more levels than these layers have weights for."
+            f"Pruning to {words(target)} removes no weight: there are more levels than these layers have weights for."
         )
     for budget in made:
         if budget.keep < 1:
             raise BadRequest(
-                f"Pruning to {_words(target)} leaves no weight in {', '.join(budget.names)}: "
+                f"Pruning to {words(target)} leaves no weight in {', '.join(budget.names)}: "
                 "there are more levels than these layers have weights for."
             )
     return made
 
 
-def _layerwise(layers: Sequence[Layer], rates: Mapping[str, float], target: Target) -> list[Budget]:
-    """Every layer by itself."""
-    if isinstance(target, Density):
-        keep = _layerwise_density(layers, rates, target.value)
-    elif isinstance(target, Rounds):
-        keep = {layer.name: _after_rounds(layer.alive, rates[layer.name], target.count) for layer in layers}
-    else:
-        highest = max(rates.values())
-        keep = {
-            layer.name: layer.alive - round(target.value * rates[layer.name] / highest * layer.alive)
-            if highest
-            else layer.alive
-            for layer in layers
-        }
-    return [Budget((layer.name,), keep[layer.name]) for layer in layers]
+def round_budgets(
+    layers: Sequence[Layer], rule: Rule, target: Target, rounds: int, path: str
+) -> Iterator[Sequence[Budget]]:
+    """The budgets of each of ``rounds`` rounds of scoring and pruning, the last of which meet ``target`` as one round would.
 
-
-def _layerwise_density(layers: Sequence[Layer], rates: Mapping[str, float], density: float) -> dict[str, int]:
-    """Counts that meet an overall density exactly, with the layers' densities in the relation that their rates give.
-
-    After t rounds a layer of rate p has density (1 - p) ** t; t is taken as a real number, the one that meets the density overall.
-    Whole weights are dealt by largest remainder.
+    Raises:
+        BadRequest: the target cannot be met.
     """
-    wanted = round(density * sum(layer.total for layer in layers))
-    fixed = {layer.name: layer.alive for layer in layers if rates[layer.name] == 0}
-    pruned = [layer for layer in layers if rates[layer.name] > 0]
-    wanted -= sum(fixed.values())
-    if not pruned or wanted < len(pruned):
-        raise BadRequest(
-            f"Density {density:g} cannot be met: the layers that are not pruned hold {sum(fixed.values())} weights alone."
-        )
-    if wanted > sum(layer.alive for layer in pruned):
-        raise BadRequest(f"Density {density:g} cannot be met: fewer weights than that remain.")
-
-    def shares(rounds: float) -> dict[str, float]:
-        return {
-            layer.name: min(layer.total * (1 - rates[layer.name]) ** rounds, float(layer.alive)) for layer in pruned
-        }
-
-    low, high = 0.0, 1.0
-    while sum(shares(high).values()) > wanted:
-        high *= 2
-    for _ in range(200):
-        middle = (low + high) / 2
-        low, high = (middle, high) if sum(shares(middle).values()) > wanted else (low, middle)
-    exact = shares(high)
-    keep = {name: math.floor(share) for name, share in exact.items()}
-    alive = {layer.name: layer.alive for layer in pruned}
-    by_remainder = sorted(keep, key=lambda name: keep[name] - exact[name])
-    while (missing := wanted - sum(keep.values())) > 0:
-        for name in [name for name in by_remainder if keep[name] < alive[name]][:missing]:
-            keep[name] += 1
-    return {**fixed, **keep}
-
-
-def _global(layers: Sequence[Layer], rates: Mapping[str, float], target: Target) -> list[Budget]:
-    """All layers that are not excluded compete; the paper's choice for Resnet-18 and VGG-19."""
-    pool = [layer for layer in layers if rates[layer.name] > 0]
-    fixed = [Budget((layer.name,), layer.alive) for layer in layers if rates[layer.name] == 0]
-    if not pool:
-        raise BadRequest("prune.exclude leaves no layer to prune.")
-    alive = sum(layer.alive for layer in pool)
-    if isinstance(target, Rounds):
-        keep = _after_rounds(alive, rates[pool[0].name], target.count)
-    elif isinstance(target, Removal):
-        keep = alive - round(target.value * alive)
-    else:
-        keep = round(target.value * sum(layer.total for layer in layers)) - sum(budget.keep for budget in fixed)
-        if not 0 < keep <= alive:
-            raise BadRequest(
-                f"{_words(target)} cannot be met: layers that are not pruned hold {sum(b.keep for b in fixed)} weights."
-            )
-    return [Budget(tuple(layer.name for layer in pool), keep), *fixed]
-
-
-def _openlth(layers: Sequence[Layer], rates: Mapping[str, float], target: Target) -> list[Budget]:
-    """OpenLTH's ``sparse_global``: the rate is of all that remains, excluded layers too, and one weight more goes.
-
-    Its threshold is strict, so the weight at the threshold goes as well.
-    """
-    if isinstance(target, Density):
-        raise BadRequest(
-            "prune.allocation=openlth prunes a rate per round: choose schedule=geometric without schedule.density."
-        )
-    pool = [layer for layer in layers if rates[layer.name] > 0]
-    fixed = [Budget((layer.name,), layer.alive) for layer in layers if rates[layer.name] == 0]
-    alive, total = sum(layer.alive for layer in pool), sum(layer.alive for layer in layers)
-    rounds, rate = (target.count, rates[pool[0].name]) if isinstance(target, Rounds) else (1, target.value)
-    for _ in range(rounds):
-        removed = math.ceil(rate * total) + 1
-        alive, total = alive - removed, total - removed
-    return [Budget(tuple(layer.name for layer in pool), alive), *fixed]
-
-
-Allocation = Callable[[Sequence[Layer], Mapping[str, float], Target], list[Budget]]
-ALLOCATIONS: dict[str, Allocation] = {"layerwise": _layerwise, "global": _global, "openlth": _openlth}
+    last = budgets(layers, rule, target)
+    # What goes by a rate alone has no counts for a density on the way: its layers compete, and so they do there.
+    between = ALLOCATIONS["global" if rule.allocation == "openlth" else rule.allocation]
+    kept, total = sum(budget.keep for budget in last), sum(layer.total for layer in layers)
+    end = target.value if isinstance(target, Density) else kept / total
+    return rounds_to(
+        last, layers, lambda on_the_way: between(layers, rule.rates(layers), on_the_way), end, rounds, path
+    )
 
 
 def forecast(layers: Sequence[Layer], rule: Rule, schedule: Schedule, iterative: bool) -> list[int]:
@@ -243,19 +167,6 @@ def _spent(layers: Sequence[Layer], made: Sequence[Budget]) -> list[Layer]:
     return [replace(layer, alive=left[layer.name]) for layer in layers]
 
 
-def _after_rounds(alive: int, rate: float, rounds: int) -> int:
-    """Survivors after ``rounds`` rounds that each prune exactly ``round(rate * survivors)`` weights."""
-    for _ in range(rounds):
-        alive -= round(rate * alive)
-    return alive
-
-
 def _check_rate(field: str, rate: object) -> None:
     if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < 1:
         raise BadRequest(f"{field}={rate} lies outside (0, 1).")
-
-
-def _words(target: Target) -> str:
-    if isinstance(target, Density):
-        return f"density {target.value:g}"
-    return f"{target.count} round(s) more" if isinstance(target, Rounds) else f"{target.value:g} less"

@@ -23,7 +23,8 @@ def keep_highest(scores: Tensor, alive: Tensor, count: int) -> Tensor:
         LottoError: a score is not a number, or fewer than ``count`` weights are alive.
     """
     places = alive.nonzero().squeeze(1)
-    candidates = scores[places].to(torch.float32)
+    # Wider than float32 is left as it is: what only float64 can tell apart, or hold, must not become equal here.
+    candidates = scores[places] if scores.dtype == torch.float64 else scores[places].to(torch.float32)
     if count > len(places):
         raise LottoError(f"{count} weights cannot be kept where {len(places)} remain.")
     if torch.isnan(candidates).any():

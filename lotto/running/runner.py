@@ -19,6 +19,8 @@ from lotto.errors import BadRequest, LottoError, RankLost, StoreUnwritable
 from lotto.locks import Locks
 from lotto.plan import Plan
 from lotto.probes.run import run_probe
+from lotto.pruning.criterion import criterion_name
+from lotto.pruning.prune import emptied_sentence
 from lotto.running.companies import Companies
 from lotto.running.engines import Engines
 from lotto.running.orders import order
@@ -95,11 +97,11 @@ class Runner:
             with self._locks.beating():
                 while ready := self._ready():
                     trainings = [stage for stage in ready if stage.kind == "train"]
-                    cheap = [stage for stage in ready if stage.kind not in ("train", "probe")]
+                    cheap = [stage for stage in ready if stage.kind != "train" and not _takes_long(stage)]
                     for stage in cheap:
                         self._run_cheap(stage)
-                    probed = [self._probe(stage) for stage in ready if stage.kind == "probe"]
-                    if not cheap and not any(probed):
+                    others = [self._run_locked(stage) for stage in ready if _takes_long(stage)]
+                    if not cheap and not any(others):
                         self._train_some(trainings)
         finally:
             self.progress.finish()
@@ -114,26 +116,36 @@ class Runner:
 
     def _run_cheap(self, stage: Stage) -> None:
         try:
-            if not self.store.verify(stage.key):  # another process may have made it
-                tensors, result = run_stage(stage, self.store)
-                self.store.publish(stage.key, {**stage.description, "result": result, "versions": versions()}, tensors)
-            del self.missing[stage.key]
+            self._compute(stage)
         except (BadRequest, StoreUnwritable):
             raise
         except Exception as reason:
             self._fail([stage], reason)
 
-    def _probe(self, stage: Stage) -> bool:
-        """Run a probe, unless another process is at it; returns whether it is done with."""
+    def _compute(self, stage: Stage) -> None:
+        if not self.store.verify(stage.key):  # another process may have made it
+            data = self._data_of(stage) if "data" in stage.fields else None
+            rows: list[dict[str, Any]] = []
+            tensors: dict[str, torch.Tensor] = {}
+            result: dict[str, Any] = {}
+            if stage.kind == "probe":
+                rows = run_probe(stage, self.store, data, self._device)
+            else:
+                tensors, result = run_stage(stage, self.store, data, self._device)
+            record = {**stage.description, "result": result, "versions": versions()}
+            self.store.publish(stage.key, record, tensors, rows)
+            if empty := result.get("emptied"):
+                name = criterion_name(stage.fields["criterion"]["_target_"])
+                self.progress.note(f"Warning: {emptied_sentence(empty, name)} ({stage.key[:8]})")
+        del self.missing[stage.key]
+
+    def _run_locked(self, stage: Stage) -> bool:
+        """Run a stage that takes long, unless another process is at it; returns whether it is done with."""
         taken = self._locks.take({stage.key})
         if not taken:
             return False
         try:
-            if not self.store.verify(stage.key):
-                data = self._data_of(stage) if "data" in stage.fields else None
-                rows = run_probe(stage, self.store, data, self._device)
-                self.store.publish(stage.key, {**stage.description, "result": {}, "versions": versions()}, {}, rows)
-            del self.missing[stage.key]
+            self._compute(stage)
         except (BadRequest, StoreUnwritable):
             raise
         except Exception as reason:
@@ -281,3 +293,10 @@ class Runner:
                 company = tuple(self.store.record(key).get("stack", ()))
                 recorded.update(dict.fromkeys(company, company))
         return recorded
+
+
+def _takes_long(stage: Stage) -> bool:
+    """Whether two processes had better not do it both: what is read off networks, and what scores images or in rounds."""
+    return stage.kind == "probe" or (
+        stage.kind == "prune" and ("data" in stage.fields or stage.fields.get("rounds", 1) > 1)
+    )

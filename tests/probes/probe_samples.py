@@ -52,6 +52,13 @@ class Given(Data):
         size = self.fixed_batch_size or batch_size
         return zip(x.split(size), y.split(size), strict=True)
 
+    def labels(self, split: str) -> Tensor:
+        return self.splits[split][1]
+
+    def pick(self, split: str, indices: Tensor) -> Labelled:
+        x, y = self.splits[split]
+        return x[indices], y[indices]
+
 
 def drawn(classes: int, shape: tuple[int, int, int], examples: int, seed: int = 0) -> Labelled:
     """Standard normal images and labels from a stream of their own."""

@@ -214,7 +214,7 @@ TEN = layers(dense=[10], output=[10])
     [
         (
             lambda: Rule("globl", 0.2),
-            "prune.allocation=globl is unknown: choose from layerwise, global, openlth; did you mean global?",
+            "prune.allocation=globl is unknown: choose from layerwise, global, openlth, uniform, erk, er, balanced; did you mean global?",
         ),
         (lambda: Rule("layerwise", 1.0), "prune.rate=1.0 lies outside (0, 1)."),
         (lambda: Rule("global", "abc"), "prune.rate=abc lies outside (0, 1)."),

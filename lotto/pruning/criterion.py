@@ -1,0 +1,180 @@
+"""Asking a criterion for its scores, so that nothing of the model, of random state or of gradients changes."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lotto.errors import BadRequest, LottoError
+from lotto.mask import Mask
+from lotto.models.anatomy import kinds
+
+Batch = tuple[Tensor, Tensor]
+Scores = dict[str, Tensor]
+# From a module to the scores of its prunable weights, by parameter name.
+Criterion = Callable[..., Scores]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a criterion may ask for besides the model, by the names of its arguments: ``batches``, ``input_shape``, ``generator``.
+
+    Args:
+        name: of the criterion, for sentences.
+        batches: inputs ``[B, ...]`` and labels int64 ``[B]``.
+        input_shape: of one input, without the batch.
+        number: where its random streams start.
+    """
+
+    name: str
+    batches: Sequence[Batch] | None = None
+    input_shape: tuple[int, ...] | None = None
+    number: int = 0
+
+    def asked(self, names: Mapping[str, Any], model: nn.Module) -> dict[str, Any]:
+        """What the criterion's arguments of these ``names`` are given.
+
+        Raises:
+            BadRequest: it asks for what is not there.
+        """
+        found: dict[str, Any] = {}
+        if "batches" in names:
+            if not self.batches:
+                raise BadRequest(
+                    f"The criterion {self.name} looks at data: give batches=[(x, y)], in a configuration prune.batches."
+                )
+            found["batches"] = [_placed(batch, model) for batch in self.batches]
+        if "input_shape" in names:
+            shape = self.input_shape or (tuple(self.batches[0][0].shape[1:]) if self.batches else None)
+            if shape is None:
+                raise BadRequest(
+                    f"The criterion {self.name} needs the shape of an input: give input_shape=(3, 32, 32)."
+                )
+            found["input_shape"] = tuple(shape)
+        if "generator" in names:
+            found["generator"] = torch.Generator().manual_seed(self.number)
+        return found
+
+
+def ask(
+    criterion: Criterion,
+    options: Mapping[str, Any],
+    model: nn.Module,
+    mask: Mask | None,
+    surroundings: Surroundings,
+) -> Scores:
+    """The scores of a sparse network's weights, or of a dense one's.
+
+    The criterion is given a copy of ``model`` whose parameters all ask for gradients; of what it names it gets besides the
+    ``surroundings`` and the ``mask``. One that names no mask gets the weights masked, one that does gets them as they are.
+
+    Args:
+        mask: what remains; None for all.
+
+    Returns:
+        A tensor shaped like every prunable weight, float32 or float64.
+
+    Raises:
+        BadRequest: the criterion does not take these options, lacks one, or leaves out a weight.
+        LottoError: a score of a weight that remains is not a number.
+    """
+    names = _arguments(criterion)
+    trial = _copied(model)
+    if mask is not None and "mask" not in names:
+        mask.apply_(trial)
+    given = surroundings.asked({name: names[name] for name in names if name not in options}, trial)
+    if "mask" in names and "mask" not in options:
+        given["mask"] = mask if mask is not None else _dense(trial)
+    _check_call(criterion, surroundings.name, {**given, **options})
+    with _aside(trial, surroundings.number):
+        found = criterion(trial, **{**given, **options})
+    return _checked(found, model, mask, surroundings.name)
+
+
+def criterion_name(target: str) -> str:
+    """What a criterion's dotted path is called in a sentence: its file's name if the function is plainly ``scores``."""
+    return target.removesuffix(".scores").rpartition(".")[2]
+
+
+def _arguments(criterion: Criterion) -> Mapping[str, inspect.Parameter]:
+    try:
+        return inspect.signature(criterion).parameters
+    except (TypeError, ValueError):
+        return {}  # something compiled, which says nothing of what it takes
+
+
+def _check_call(criterion: Criterion, name: str, options: Mapping[str, Any]) -> None:
+    try:
+        inspect.signature(criterion).bind(None, **options)
+    except TypeError as reason:
+        raise BadRequest(f"The criterion {name} cannot be called like this: {reason}.") from None
+    except ValueError:
+        pass  # something compiled
+
+
+def _copied(model: nn.Module) -> nn.Module:
+    """A copy that scoring may do anything to."""
+    with torch.inference_mode(False):
+        try:
+            trial = copy.deepcopy(model)
+        except (RuntimeError, TypeError) as reason:
+            sentence = str(reason).splitlines()[0]
+            raise BadRequest(f"{type(model).__name__} cannot be copied, and so not be scored: {sentence}") from None
+        for parameter in trial.parameters():
+            parameter.grad = None
+            if parameter.is_floating_point():
+                parameter.requires_grad_(True)
+    return trial
+
+
+@contextmanager
+def _aside(model: nn.Module, number: int) -> Iterator[None]:
+    """Gradients are on, whoever calls; what is drawn from PyTorch's own generators starts at ``number``, and they are put back."""
+    devices = sorted({p.device.index or 0 for p in model.parameters() if p.device.type == "cuda"})
+    with torch.random.fork_rng(devices=devices), torch.inference_mode(False), torch.enable_grad():
+        torch.default_generator.manual_seed(number)
+        for device in devices:
+            torch.cuda.default_generators[device].manual_seed(number)
+        yield
+
+
+def _placed(batch: Batch, model: nn.Module) -> Batch:
+    """A batch where the model is, and in its precision."""
+    x, y = batch
+    like = next((p for p in model.parameters() if p.is_floating_point()), None)
+    if like is None:
+        return x, y
+    return x.to(like.device, like.dtype if x.is_floating_point() else x.dtype), y.to(like.device)
+
+
+def _dense(model: nn.Module) -> Mask:
+    return Mask.ones({name: model.get_parameter(name) for name in kinds(model)})
+
+
+def _checked(found: Scores, model: nn.Module, mask: Mask | None, criterion: str) -> Scores:
+    parameters = dict(model.named_parameters())
+    made = {}
+    for name in kinds(model):
+        if name not in found or found[name].shape != parameters[name].shape:
+            raise BadRequest(f"The criterion {criterion} gives no scores in the shape of {name}.")
+        scores = found[name].detach()
+        made[name] = scores if scores.dtype == torch.float64 else scores.to(torch.float32)
+        nameless = made[name].isnan() if mask is None else made[name].isnan() & mask[name].to(scores.device)
+        if bool(nameless.any()):
+            raise LottoError(
+                f"The criterion {criterion} gives {int(nameless.sum())} scores of {name} that are not numbers: "
+                "look for weights, inputs or activations that overflow."
+            )
+    return made
+
+
+def reseeded(surroundings: Surroundings, number: int, batches: Sequence[Batch] | None = None) -> Surroundings:
+    """The same for another round: with random streams, and batches if given, of its own."""
+    return replace(surroundings, number=number, batches=surroundings.batches if batches is None else batches)
