@@ -170,17 +170,19 @@ class Recipe:
         trained: Stage,
         start: Stage | None = None,
         train: Callable[[Stage], Stage] | None = None,
+        weights: Stage | None = None,
     ) -> Iterator[Entry]:
         """The rows of a level: the ticket and every sample of every control.
 
         Args:
             start: what ``trained`` was trained from, where that is not the ticket because its mask moved in training.
             train: how a control is trained, if not as tickets of an experiment are.
+            weights: the unpruned weights that controls take, if not those of the rewinding point.
         """
         yield Entry("ticket", level, self.replicate, 0, start or ticket, trained, trained)
         for control in self.spec.controls:
             for sample in range(control.samples) if control.at(level) else ():
-                start = self._control(control, ticket, level, sample)
+                start = self._control(control, ticket, level, sample, weights)
                 made = (train or self.train)(start)
                 yield Entry(control.name, level, self.replicate, sample, start, made, trained)
 
@@ -193,11 +195,13 @@ class Recipe:
         data = {"data": dict(self.spec.data.identity)} if with_data else {}
         return Stage("probe", {**self._network(), **self._streams, **data, "probe": dict(fields)}, networks)
 
-    def _control(self, control: ControlSpec, ticket: Stage, level: int, sample: int) -> Stage:
+    def _control(
+        self, control: ControlSpec, ticket: Stage, level: int, sample: int, weights: Stage | None = None
+    ) -> Stage:
         fields = {**self._network(), **self._streams, "control": dict(control.config), "level": level, "sample": sample}
         parents = {"ticket": ticket}
         if control.needs_weights:
-            parents["weights"] = self.rewinding_point()
+            parents["weights"] = weights or self.rewinding_point()
             # The state belongs to the weights of the rewinding point: a control that keeps them keeps it as its ticket does.
             fields["optimizer_state"] = self._optimizer_state()
         return Stage("control", fields, parents)

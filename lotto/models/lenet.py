@@ -16,23 +16,30 @@ class LeNet(nn.Module):
     """LeNet-300-100 and its relatives: a ReLU layer per entry of ``plan``, then the classifier.
 
     The network of Frankle & Carbin (2019), section 2; 266,200 weights on MNIST. Parameters are named as in OpenLTH:
-    ``fc_layers.{i}`` and ``fc``.
+    ``fc_layers.{i}`` and ``fc``; with ``batch_norm``, which the paper's network does not have, ``norms.{i}`` stand before the ReLUs.
 
     Takes float ``[N, *input_shape]``, gives logits ``[N, classes]``. Raises ``BadRequest`` for a width below 1.
     """
 
     output_layer = "fc"
 
-    def __init__(self, input_shape: tuple[int, int, int], classes: int, plan: Sequence[int] = (300, 100)) -> None:
+    def __init__(
+        self,
+        input_shape: tuple[int, int, int],
+        classes: int,
+        plan: Sequence[int] = (300, 100),
+        batch_norm: bool = False,
+    ) -> None:
         super().__init__()
         for width in plan:
             require_positive("model.plan", width)
         widths = [math.prod(input_shape), *plan]
         self.fc_layers = nn.ModuleList(nn.Linear(fan_in, fan_out) for fan_in, fan_out in pairwise(widths))
+        self.norms = nn.ModuleList(nn.BatchNorm1d(width) if batch_norm else nn.Identity() for width in plan)
         self.fc = nn.Linear(widths[-1], classes)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         hidden = inputs.flatten(start_dim=1)
-        for layer in self.fc_layers:
-            hidden = layer(hidden).relu()
+        for layer, norm in zip(self.fc_layers, self.norms, strict=True):
+            hidden = norm(layer(hidden)).relu()
         return self.fc(hidden)

@@ -113,12 +113,14 @@ def test_method(file: Path, rewind_at: int, spec_of: Callable[..., Spec]) -> Non
         for level in range(1, 4)
         for replicate in range(2)
     }
-    assert rows == expected
+    # A method may have branches of its own besides: searches that were not made, tickets trained on.
+    assert {row: count for row, count in rows.items() if row[0] in ("ticket", *controls.split(","))} == expected
 
     tickets = {(e.level, e.replicate): e.start.key for e in plan.entries if e.branch == "ticket"}
     assert len(set(tickets.values())) == len(tickets)
     for entry in plan.entries:
-        assert entry.trained.fields["stop"] == spec.train.steps
+        if "search" not in config:  # which brings its own length
+            assert entry.trained.fields["stop"] == spec.train.steps
         assert entry.trained.fields["replicate"] == entry.replicate
         assert entry.trained.parents["start"].key == entry.start.key
         if entry.branch != "ticket":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from lotto.ahead import Kept, _pruned
+from lotto.ahead import forecast_kept
 from lotto.compose import composed, read_spec
 from lotto.plan import Plan
 from lotto.report.columns import read_csv
@@ -20,7 +21,6 @@ from lotto.reproduce.differs import differences
 from lotto.reproduce.figure import PAPER, SCALES, Figure, figures
 from lotto.reproduce.quantity import SAME_DENSITY
 from lotto.spec import Spec
-from lotto.stage import Stage
 from lotto.sweep.definition import Point, called
 from lotto.sweep.planned import PlannedPoint, PlannedSweep
 from tests.e2e import Shell
@@ -45,16 +45,31 @@ def spec_at(*overrides: str) -> Spec:
     return read_spec(composed(overrides))
 
 
+class Nothing:
+    """A store in which nothing is."""
+
+    def has(self, key: str) -> bool:
+        return False
+
+
+@cache
+def plan_at(*overrides: str) -> Plan:
+    """Of one replicate."""
+    return Plan.of(dataclasses.replace(spec_at(*overrides), replicates=1, probes=()))
+
+
 @cache
 def densities(*overrides: str) -> list[float]:
-    """Of every level of one replicate, from counts alone."""
-    spec = dataclasses.replace(spec_at(*overrides), replicates=1, controls=(), probes=())
-    found = [1.0]
-    for entry in Plan.of(spec).entries:
-        if entry.level > 0:
-            kept = counted(entry.start.parents["mask"])
-            found.append(sum(count for count, _ in kept.values()) / sum(total for _, total in kept.values()))
-    return found
+    """Of every level of one replicate, from counts alone, or as the schedule asks for it where training decides."""
+    plan, schedule = plan_at(*overrides), spec_at(*overrides).schedule
+    kept = forecast_kept(plan, Nothing())  # type: ignore[arg-type]
+    found = {0: 1.0}
+    for entry in plan.entries:
+        if entry.branch == "ticket" and entry.level > 0:
+            counts = kept[entry.start.key].values()
+            asked = getattr(schedule.target(entry.level, 0), "value", math.nan)
+            found[entry.level] = sum(n for n, _ in counts) / sum(total for _, total in counts) if counts else asked
+    return [found[level] for level in sorted(found)]
 
 
 def points(name: str, scale: str) -> list[Point]:
@@ -106,11 +121,6 @@ def test_the_paper_differs_from_nothing(name: str) -> None:
     assert differences(planned, planned) == []
 
 
-def counted(mask: Stage) -> Kept:
-    earlier = mask.parents.get("mask")
-    return _pruned(mask, counted(earlier) if earlier else {})
-
-
 def levels(point: Point, selection: Mapping[str, Any]) -> list[int]:
     """The levels of a plan that a claim speaks of."""
     if "level" in selection:
@@ -153,9 +163,8 @@ def test_claims_speak_of_what_the_papers_size_holds(name: str) -> None:
             point = first_of(name, selection)
             spec = spec_at(*point.overrides)
             branch = selection.get("branch", "ticket")
-            controls = {control.name: control for control in spec.controls}
-            assert branch == "ticket" or branch in controls, f"{claim.name}: {branch}"
-            held = [lev for lev in levels(point, selection) if branch == "ticket" or (lev and controls[branch].at(lev))]
+            rows = {(entry.branch, entry.level) for entry in plan_at(*point.overrides).entries}
+            held = [level for level in levels(point, selection) if (branch, level) in rows]
             assert held, f"{claim.name}: no level of {branch} at {selection.get('density')}"
             probe, _, read = claim.measure.partition("@")[0].rpartition(".")
             if probe:

@@ -1,0 +1,1 @@
+"""Lottery jackpots: masks that are searched in a trained network whose weights stay as they are."""
