@@ -63,7 +63,9 @@ def _parser() -> _Parser:
     )
     verify.set_defaults(verb=_verify)
 
-    diff = verbs.add_parser("diff", help="compare two tickets of one network")
+    diff = verbs.add_parser(
+        "diff", help="compare two tickets of one network, beside what chance gives masks of their densities"
+    )
     diff.add_argument("first", type=Path)
     diff.add_argument("second", type=Path)
     diff.set_defaults(verb=_diff)

@@ -195,7 +195,10 @@ def _tickets(page: Page, tickets: Named) -> None:
     page.add("tickets", "Tickets", "Tickets", ticket_table(tickets))
     page.add("ticket-layers", "Ticket layers", "Density of the tickets' layers", ticket_layers(tickets))
     if overlaps := ticket_overlaps(tickets):
-        note = "IoU: weights that both keep as a share of those that either keeps."
+        note = (
+            "IoU: weights that both keep as a share of those that either keeps. By chance: masks that keep as many weights of every layer, "
+            "drawn at random; z: how many standard deviations of that the common weights lie above its mean."
+        )
         page.add("overlaps", "Overlaps", "Overlaps", f'{overlaps}<p class="note">{note}</p>')
     page.data["masks"] += ticket_pictures(tickets)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -42,31 +43,29 @@ def ticket_layers(tickets: Named) -> str:
 
 
 def ticket_overlaps(tickets: Named) -> str:
-    """Intersection over union of every pair of masks, and what independent masks of the same layer densities would have.
+    """What every pair of masks shares, beside what chance gives masks of the same layer densities (``lotto.chance``).
 
     Empty where no two tickets are of one network.
     """
+    from lotto.chance import shared  # scipy takes long to load, and most pages show no tickets
+
     rows = []
     for first, (name, ticket) in enumerate(tickets):
         for other, another in tickets[first + 1 :]:
             if _shapes(ticket) == _shapes(another):
-                shared = f"{ticket.mask.iou(another.mask):.3f}"
-                rows.append(
-                    row(
-                        [
-                            name,
-                            other,
-                            shared,
-                            f"{_by_chance(ticket, another):.3f}",
-                            f"{ticket.mask.hamming(another.mask):,}",
-                        ]
-                    )
-                )
+                whole, _ = shared(ticket.mask, another.mask)
+                z = "" if math.isnan(whole.z) else f"{whole.z:+.1f}"
+                shares = [
+                    f"{whole.iou:.3f}",
+                    f"{whole.chance.iou:.3f}",
+                    f"{whole.hamming:,}",
+                    f"{whole.hamming_chance:,.0f}",
+                ]
+                rows.append(row([name, other, *shares, z]))
     if not rows:
         return ""
-    return table(
-        "Overlaps", ["ticket", "and", "IoU", "IoU by chance", "weights kept by one alone"], rows, is_named=True
-    )
+    header = ["ticket", "and", "IoU", "IoU by chance", "weights kept by one alone", "by chance", "z"]
+    return table("Overlaps", header, rows, is_named=True)
 
 
 def ticket_pictures(tickets: Named) -> list[dict[str, Any]]:
@@ -105,13 +104,3 @@ def _density(ticket: Ticket, name: str) -> str:
 
 def _shapes(ticket: Ticket) -> dict[str, tuple[int, ...]]:
     return {name: tuple(mask.shape) for name, mask in ticket.mask.items()}
-
-
-def _by_chance(first: Ticket, second: Ticket) -> float:
-    """Expected intersection over expected union, if every layer kept as many weights, drawn independently."""
-    both = union = 0.0
-    for name, mask in first.mask.items():
-        one, other, count = int(mask.sum()), int(second.mask[name].sum()), mask.numel()
-        both += one * other / count
-        union += one + other - one * other / count
-    return both / union if union else 1.0

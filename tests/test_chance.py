@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from lotto.chance import SMALLEST, Chance
 from lotto.mask import Mask
-from lotto.probes.overlap import Chance, probe
+from lotto.probes.overlap import probe
 from tests.probes.probe_samples import read, sparse, subject, weights
 
 
@@ -53,7 +54,8 @@ def test_overlap_and_chance_by_hand() -> None:
     counts = [[(len(a & b), len(a | b)) for a, b in layer] for layer in layers]
     together = [(x + z) / (y + w) for (x, y), (z, w) in product(*counts)]
     assert found[("iou_chance",)] == pytest.approx(sum(together) / len(together))
-    assert ("p",) not in found
+    pairs = [x[0] + y[0] for x, y in product(*counts)]
+    assert found[("p",)] == pytest.approx(sum(common >= 2 for common in pairs) / len(pairs))
 
 
 def test_equal_and_dense_masks() -> None:
@@ -66,6 +68,25 @@ def test_equal_and_dense_masks() -> None:
     nothing = {name: torch.zeros(2, 3 if name == "0.weight" else 2) for name in FIRST}
     empty = masks(nothing, nothing)
     assert (empty[("iou",)], empty[("iou_chance",)], empty[("z",)]) == (1.0, 1.0, None)
+
+
+def test_pairs_of_more_than_two_networks_are_told_apart() -> None:
+    given = {role: sparse(weights(module()), mask) for role, mask in zip("abc", (FIRST, SECOND, FIRST), strict=True)}
+    found = read(probe, subject(given, module))
+    assert (found["iou", "a-c"], found["iou", "a-b"]) == (1.0, found["iou", "b-c"]) == (1.0, pytest.approx(2 / 7))
+    assert found["iou", "0.weight", "a-b"] == 2 / 5
+
+
+def test_tails_against_every_pair_of_masks_and_no_smaller_than_their_rounding() -> None:
+    chance = Chance.of(6, 3, 4) + Chance.of(4, 1, 1)
+    layers = [product(every(6, 3), every(6, 4)), product(every(4, 1), every(4, 1))]
+    commons = np.array([x + y for x, y in product(*[[len(a & b) for a, b in layer] for layer in layers])])
+    for common in range(-1, 6):
+        assert chance.at_least(common) == pytest.approx(max(SMALLEST, (commons >= common).mean()))
+        assert chance.at_most(common) == pytest.approx(max(SMALLEST, (commons <= common).mean()))
+    whole = Chance.of(10_000, 1000, 1000)
+    assert whole.at_least(1000) == SMALLEST
+    assert whole.at_most(1000) == 1
 
 
 @given(st.integers(1, 40), st.data())
