@@ -165,7 +165,9 @@ def forecast_kept(plan: Plan, store: Store) -> dict[str, Kept]:
     """How many weights remain in each layer of every stage's artifact: as it is stored, or as the counts alone let it be foreseen."""
     kept: dict[str, Kept] = {}
     for key, stage in plan.stages.items():  # parents before children
-        if stage.kind in ("init", "train", "probe") or (stage.kind == "rewind" and "mask" not in stage.parents):
+        if stage.source is not None and stage.source.masked:
+            kept[key] = {name: [int(t.sum()), t.numel()] for name, t in (stage.source.read().mask or {}).items()}
+        elif stage.kind in ("init", "train", "probe") or (stage.kind == "rewind" and "mask" not in stage.parents):
             kept[key] = {}
         elif store.has(key):
             kept[key] = store.record(key)["result"].get("layers", {})

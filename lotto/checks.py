@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from typing import TYPE_CHECKING
 
 from lotto.compose import imported
 from lotto.errors import BadRequest
@@ -11,7 +12,11 @@ from lotto.probes.options import check_options
 from lotto.pruning.allocate import forecast
 from lotto.spec import Spec
 from lotto.stage import stack_name
+from lotto.starts.source import Source
 from lotto.store import Store
+
+if TYPE_CHECKING:
+    from lotto.mask import Mask
 
 
 def check_hardware(spec: Spec) -> None:
@@ -57,16 +62,31 @@ def _check_probes(spec: Spec) -> None:
         field, options = f"probes.{probe.name}", dict(probe.config)
         target = options.pop("_target_")
         check_options(field, target, imported(f"{field}._target_", target), options, sizes)
+        for file in probe.files:
+            _fitted(spec, file)
 
 
 def _check_levels(spec: Spec) -> None:
     """Counts follow from arithmetic, so a level that cannot be reached is found before anything is trained."""
+    from lotto.models.anatomy import kinds
     from lotto.models.build import skeleton
-    from lotto.pruning.prune import layers_in
+    from lotto.pruning.prune import layers_in, layers_of
 
     model = skeleton(spec.model, spec.data.input_shape, spec.data.classes)
+    layers = layers_in(model)
+    if spec.start is not None and (mask := _fitted(spec, spec.start)) is not None:
+        layers = layers_of(mask, kinds(model))
     if spec.schedule.levels > 1:
-        forecast(layers_in(model), spec.rule, spec.schedule, spec.iterative)
+        forecast(layers, spec.rule, spec.schedule, spec.iterative)
+
+
+def _fitted(spec: Spec, source: Source) -> Mask | None:
+    """The mask that a file brings, once all of its tensors are seen to be the network's."""
+    from lotto.models.build import skeleton
+    from lotto.starts.fitting import fitted
+
+    model = skeleton(spec.model, spec.data.input_shape, spec.data.classes)
+    return fitted(source.read(), model, source.head, source.words)[1]
 
 
 def tidy(plan: Plan, store: Store) -> None:

@@ -31,6 +31,7 @@ from lotto.pruning.scoring import Scoring
 from lotto.schedule import Schedule
 from lotto.spec import ControlSpec, HardwareSpec, ProbeSpec, RewindSpec, Spec, TrainSpec
 from lotto.stage import canonical
+from lotto.starts.source import Source
 from lotto.writable import check_writable
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -51,6 +52,7 @@ _NOT_THE_RUN = ("hydra", "store", "hardware", "name", "logger", "waypoints")
 _REQUIRED = (
     "name", "seed", "replicates", "data", "model", "train", "method", "prune", "schedule", "rewind", "hardware", "store", "engine",
 )  # fmt: skip
+_OPTIONAL = {"controls", "probes", "experiment", "logger", "start", "waypoints", "worker"}
 
 
 def run_id(config: Mapping[str, Any]) -> str:
@@ -136,13 +138,14 @@ def read_spec(config: DictConfig) -> Spec:
         hardware=HardwareSpec.read(plain["hardware"]),
         store=_text("store", plain["store"]),
         engine=plain["engine"],
+        start=_start(plain.get("start")),
         waypoints=_waypoints(plain),
         loggers=_loggers(plain.get("logger") or {}),
         request={name: value for name, value in plain.items() if name not in ("logger", "waypoints")},
     )
     nothing_left("prune", prune)
     _check_method(spec)
-    for name in plain.keys() - {*_REQUIRED, "controls", "probes", "experiment", "logger", "waypoints", "worker"}:
+    for name in plain.keys() - {*_REQUIRED, *_OPTIONAL}:
         raise BadRequest(f"{name}={plain[name]} is no setting of lotto{near(name, _REQUIRED) or '.'}")
     return spec
 
@@ -208,6 +211,17 @@ def _made(section: str, config: Mapping[str, Any]) -> Any:
         if isinstance(cause, BadRequest):
             raise cause from None
         raise BadRequest(f"{section} cannot be made: {cause or str(reason).splitlines()[0]}") from None
+
+
+def _start(config: Any) -> Source | None:
+    if config is None:
+        return None
+    made = _made("start", section("start", config, ("_target_",)))
+    if not isinstance(made, Source):
+        raise BadRequest(
+            f"start={config} is no starting point: choose one of lotto list start, or null for a random draw."
+        )
+    return made
 
 
 def _schedule(config: Any) -> Schedule:

@@ -117,6 +117,8 @@ def _run(
 
     store.check_writable()
     check_spec(spec)
+    if words := start_words(spec):
+        progress.note(f"start: {words}")
     runner = Runner(
         plan, missing, store, {canonical(spec.data.identity): spec.data_config}, spec.hardware, spec.engine, progress
     )
@@ -213,6 +215,7 @@ def _report(
         steps_run=steps,
         steps_total=plan.steps(list(plan.stages.values())),
         wall_seconds=seconds,
+        start=start_words(spec),
     )
     try:
         return write_report(
@@ -222,6 +225,16 @@ def _report(
         raise StageFailed(
             f"The report could not be written to {folder} ({reason.strerror}); the results are in {spec.store}: run again."
         ) from None
+
+
+def start_words(spec: Spec) -> str:
+    """What weights the networks begin with, and what replicates then have in common; empty where they are drawn."""
+    if spec.start is None:
+        return ""
+    shared = "the replicates share these weights and differ in data order, augmentation and dropout alone"
+    if spec.start.head == "fresh":
+        shared = "the replicates share these weights but for a classifier that each draws anew"
+    return f"{spec.start.words} (SHA-256 {spec.start.sha256[:16]}…){f'; {shared}' if spec.replicates > 1 else ''}"
 
 
 def _hardware_words(spec: Spec) -> str:

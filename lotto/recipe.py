@@ -9,6 +9,7 @@ from typing import Any
 from lotto.schedule import as_fields
 from lotto.spec import ControlSpec, Spec, TrainSpec
 from lotto.stage import Stage
+from lotto.starts.source import Source
 from lotto.training.lr import factor
 
 
@@ -65,8 +66,16 @@ class Recipe:
         return self.spec.schedule.levels
 
     def init(self) -> Stage:
-        """The weights at initialisation, theta_0."""
-        return Stage("init", {**self._network(), **self._streams})
+        """The weights at initialisation, theta_0: drawn, or those of the file that the request starts from, which replicates share."""
+        source = self.spec.start
+        if source is None:
+            return Stage("init", {**self._network(), **self._streams})
+        return self.from_file(source)
+
+    def from_file(self, source: Source) -> Stage:
+        """The weights of a file, and the mask that it brings if it is a ticket."""
+        drawn = self._streams if source.head == "fresh" else {}
+        return Stage("init", {**self._network(), **drawn, "from": source.identity}, source=source)
 
     def dense(self, regimen: Regimen = None) -> Stage:
         """The dense network, trained to the last step."""
@@ -90,14 +99,20 @@ class Recipe:
             **as_fields(self.spec.schedule.target(level, since)),
             **self.spec.scoring.as_fields(self.spec.data.identity, self._streams),
         }
-        return Stage("prune", fields, {"trained": trained, **({"mask": mask} if mask else {})})
+        before = mask or self.first_mask()
+        return Stage("prune", fields, {"trained": trained, **({"mask": before} if before else {})})
+
+    def first_mask(self) -> Stage | None:
+        """What holds the mask of level 0: the start, if that is a ticket already."""
+        return self.init() if self.spec.start is not None and self.spec.start.masked else None
 
     def dense_point(self) -> Stage:
         """The dense network's weights at the rewinding point, with the optimizer state that a ticket's training starts from."""
         point = self.rewinding_point()
         if self.spec.rewind.at == 0:
             return point
-        return Stage("rewind", {"optimizer_state": self._optimizer_state(), "batch_norm": "follow"}, {"weights": point})
+        parents = {"weights": point, **({"mask": mask} if (mask := self.first_mask()) else {})}
+        return Stage("rewind", {"optimizer_state": self._optimizer_state(), "batch_norm": "follow"}, parents)
 
     def dense_again(self) -> Stage:
         """The dense network trained on from the rewinding point exactly as a ticket is: what a ticket's training is compared with."""

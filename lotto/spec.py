@@ -27,6 +27,8 @@ from lotto.lengths import Length
 from lotto.pruning.allocate import Rule
 from lotto.pruning.scoring import Scoring
 from lotto.schedule import Schedule
+from lotto.starts.checkpoint import Checkpoint
+from lotto.starts.source import Source
 from lotto.training.lr import SHAPES
 
 if TYPE_CHECKING:
@@ -172,6 +174,7 @@ class ProbeSpec:
         networks: the roles that it looks at (``lotto.probes.planning``).
         copies: how often the network is trained again with other noise, for roles ``copy1``, ``copy2``, ….
         across: whether it compares replicates: the roles are then those of two of them.
+        files: tickets or other weights to look at beside them, with the roles ``file1``, ``file2``, ….
         branches: those it looks at.
         levels: those it looks at; None for all.
     """
@@ -184,20 +187,28 @@ class ProbeSpec:
     data: bool
     branches: tuple[str, ...]
     levels: tuple[int, ...] | None
+    files: tuple[Checkpoint, ...] = ()
 
     @classmethod
     def read(cls, name: str, config: Mapping[str, Any]) -> ProbeSpec:
-        from lotto.probes.planning import ROLES
+        from lotto.probes.planning import check_role
 
         own = f"probes.{name}"
         config = section(own, config, ("_target_", "networks", "data", "branches"))
+        files = [str(path) for path in list_of(f"{own}.files", config.pop("files", []))]
+        across = flag(f"{own}.across", config.pop("across", False))
+        if files and across:
+            raise BadRequest(
+                f"{own}.files={files} is impossible where replicates are compared: give {own}.across=false."
+            )
         return cls(
             name=name,
             networks=tuple(
-                choice(f"{own}.networks", role, ROLES) for role in list_of(f"{own}.networks", config.pop("networks"))
+                check_role(f"{own}.networks", role) for role in list_of(f"{own}.networks", config.pop("networks"))
             ),
             copies=whole(f"{own}.copies", config.pop("copies", 0), 0),
-            across=flag(f"{own}.across", config.pop("across", False)),
+            across=across,
+            files=tuple(Checkpoint(path=path, field=f"{own}.files") for path in files),
             data=flag(f"{own}.data", config.pop("data")),
             branches=tuple(str(branch) for branch in list_of(f"{own}.branches", config.pop("branches"))),
             levels=levels_of(f"{own}.levels", config.pop("levels", None)),
@@ -278,6 +289,7 @@ class Spec:
     store: str
     scoring: Scoring = dataclasses.field(default_factory=Scoring)
     engine: str = "auto"
+    start: Source | None = None  # weights that are read instead of drawn
     waypoints: Mapping[str, Sequence[int]] = dataclasses.field(default_factory=dict)
     loggers: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     request: Mapping[str, Any] = dataclasses.field(
@@ -285,8 +297,11 @@ class Spec:
     )  # as composed, for those who show it beside the results
 
     def __post_init__(self) -> None:
+        from lotto.probes.planning import levels_named
+
         for probe in self.probes:
             check_levels(f"probes.{probe.name}.levels", probe.levels, 0, self.schedule.levels)
+            check_levels(f"probes.{probe.name}.networks", levels_named(probe.networks), 0, self.schedule.levels)
             branches = ("ticket", *(control.name for control in self.controls))
             for branch in probe.branches:
                 if branch not in branches:

@@ -7,7 +7,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lotto.starts.source import Source
 
 # Raised when what a kind of stage computes changes, so that older artifacts are not taken for new ones.
 VERSIONS = {"init": 1, "train": 1, "prune": 1, "rewind": 1, "control": 1, "data": 1, "probe": 1}
@@ -60,11 +63,13 @@ class Stage:
         kind: ``init``, ``train``, ``prune``, ``rewind``, ``control`` or ``probe``.
         fields: everything that changes a number, as JSON values.
         parents: the stages whose artifacts it reads, by the role they play.
+        source: of a start that is read from a file, where that lies; the fields say what it holds.
     """
 
     kind: str
     fields: Mapping[str, Any]
     parents: Mapping[str, Stage] = field(default_factory=dict)
+    source: Source | None = None
 
     def __post_init__(self) -> None:
         self.key  # noqa: B018 - parents' keys are known now; found later, a long line of levels would recurse through all of them

@@ -15,6 +15,8 @@ from lotto.mask import Mask
 from lotto.models.build import build
 from lotto.seeds import Streams
 from lotto.stage import Stage
+from lotto.starts.fitting import fitted
+from lotto.starts.source import Source
 from lotto.store import Store
 from lotto.training.network import state_of
 
@@ -35,6 +37,8 @@ def run_stage(
     Returns:
         The artifact's tensors (``weights/``, ``mask/``, ``optimizer/`` and a parameter's name) and its results.
     """
+    if stage.source is not None:
+        return _read(stage.fields, stage.source)
     parents = {role: store.tensors(parent.key) for role, parent in stage.parents.items()}
     if stage.kind == "prune":
         from lotto.pruning.run import run_prune  # it needs what is defined here
@@ -73,6 +77,18 @@ def _init(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple[Te
     """theta_0: drawn from the replicate's stream ``init``."""
     model = model_of(fields, streams_of(fields).number("init"))
     return {f"weights/{name}": tensor.detach() for name, tensor in state_of(model).items()}, {}
+
+
+def _read(fields: Mapping[str, Any], source: Source) -> tuple[Tensors, dict[str, Any]]:
+    """theta_0 out of a file; a classifier that is to be fresh from the replicate's stream ``init``."""
+    model = model_of(fields, streams_of(fields).number("init") if "seed" in fields else 0)
+    drawn = {name: tensor.detach() for name, tensor in state_of(model).items()}
+    read, mask = fitted(source.read(), model, source.head, source.words)
+    weights = drawn | read
+    if mask is not None:
+        weights = mask.apply(weights)
+    tensors = {f"weights/{name}": tensor for name, tensor in weights.items()}
+    return (tensors, {}) if mask is None else (tensors | mask_tensors(mask), mask_counts(mask))
 
 
 def _rewind(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple[Tensors, dict[str, Any]]:

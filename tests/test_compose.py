@@ -67,11 +67,22 @@ def test_there_is_something_to_compose() -> None:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
-def test_every_option_of_every_group_is_read_and_planned(row: list[str], folder_of_images: Path) -> None:
+def test_every_option_of_every_group_is_read_and_planned(
+    row: list[str], folder_of_images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Row by row the n-th option of every group: each is composed once, beside others."""
     needed = [override for option in row for override in NEEDED.get(option, [])]
     if "data=image_folder" in row or "data=image_stream" in row:
         needed.append(f"data.root={folder_of_images}")
+    if "start=checkpoint" in row:
+        needed.append(
+            f"start.path={next(folder_of_images.rglob('*.png'))}"
+        )  # what it holds is looked at before training
+    if "start=torchvision" in row:
+        monkeypatch.setenv("TORCH_HOME", str(folder_of_images))
+        needed.append("start.model=resnet18")
+        (folder_of_images / "hub" / "checkpoints").mkdir(parents=True)
+        (folder_of_images / "hub" / "checkpoints" / "resnet18-f37072fd.pth").touch()
     plan = Plan.of(read_spec(composed([*row, *needed, "replicates=1"])))
     assert len(plan.entries) > 1
     assert plan.steps(plan.stages.values()) > 0

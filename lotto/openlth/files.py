@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from lotto.errors import BadRequest
+from lotto.starts.files import load_pickle
 
 
 @dataclass(frozen=True)
@@ -34,23 +33,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     Raises:
         BadRequest: the file is missing or damaged, or holds anything but tensors.
     """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as reason:
-        raise BadRequest(f"{path} cannot be read ({reason.strerror or reason}).") from None
-    except (
-        RuntimeError,
-        pickle.UnpicklingError,
-        EOFError,
-        ValueError,
-        KeyError,
-        AttributeError,
-        IndexError,
-        TypeError,
-    ):
-        raise BadRequest(
-            f"{path} is damaged, or holds more than tensors: a model or mask of OpenLTH does not."
-        ) from None
+    state = load_pickle(path)
     if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
         raise BadRequest(f"{path} holds something else than tensors by name.")
     return {str(name): tensor for name, tensor in state.items()}

@@ -115,6 +115,12 @@ class Replicate:
             log=read_log(log) if log.exists() else [],
         )
 
+    def files(self, number: int, point: str) -> tuple[Path, ...]:
+        """What is read for the ``start`` or the ``end`` of a level: level 0's start, which shows the network, its model, and its mask."""
+        if number not in self.levels:
+            raise BadRequest(f"{self.folder} has no level {number}: its levels are {', '.join(map(str, self.levels))}.")
+        return self._models(0)[0], self._models(number)[0 if point == "start" else -1], self._main(number) / "mask.pth"
+
     @cached_property
     def _rewinding_point(self) -> dict[str, Tensor]:
         return read_state(self._models(0)[0])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from lotto.errors import BadRequest
+from lotto.fields import near
 from lotto.recipe import Entry, Reading, Recipe
 from lotto.stage import Stage
 
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
     from lotto.spec import ProbeSpec
 
 Rows = Sequence[tuple[Recipe, tuple[Entry, ...]]]
+Place = tuple[str, int, int]  # branch, level and sample: what a row is called in every replicate
 
 
 def _start(recipe: Recipe, entry: Entry) -> Stage:
@@ -31,6 +35,27 @@ _OF_ENTRY: dict[str, Callable[[Recipe, Entry], Stage]] = {
 }
 ROLES = tuple(_OF_ENTRY)
 
+# The trained network of another level, on the same branch: of the level before, or of a level by its number.
+_BEFORE, _LEVEL = "previous", re.compile(r"level(\d+)")
+
+
+def check_role(field: str, written: object) -> str:
+    """The role, if there is one of that name; raises BadRequest."""
+    if isinstance(written, str) and (written == _BEFORE or _LEVEL.fullmatch(written)):
+        return written
+    if written in ROLES:
+        return str(written)
+    allowed = (*ROLES, _BEFORE)
+    raise BadRequest(
+        f"{field}={written} is unknown: choose from {', '.join(allowed)}, or level3, that of level 3"
+        f"{near(str(written), allowed) or '.'}"
+    )
+
+
+def levels_named(roles: Iterable[str]) -> tuple[int, ...]:
+    """The levels that roles name by their numbers."""
+    return tuple(int(found[1]) for role in roles if (found := _LEVEL.fullmatch(role)))
+
 
 def readings(probes: Iterable[ProbeSpec], rows: Rows) -> Iterator[Reading]:
     """What every probe reads, by probe and then in the order of the rows.
@@ -43,28 +68,52 @@ def readings(probes: Iterable[ProbeSpec], rows: Rows) -> Iterator[Reading]:
             yield from _between_replicates(probe, rows)
         else:
             for recipe, entries in rows:
+                places = {_place(entry): entry for entry in entries}
                 for entry in filter(probe.reads, entries):
-                    yield Reading(
-                        probe.name, entry, recipe.probe(probe.config, _networks(probe, recipe, entry), probe.data)
-                    )
+                    if networks := _networks(probe, recipe, entry, places):
+                        files = {f"file{i}": recipe.from_file(file) for i, file in enumerate(probe.files, 1)}
+                        stage = recipe.probe(probe.config, networks | files, probe.data)
+                        yield Reading(probe.name, entry, stage)
 
 
-def _networks(probe: ProbeSpec, recipe: Recipe, entry: Entry, suffix: str = "") -> dict[str, Stage]:
-    found = {f"{role}{suffix}": _OF_ENTRY[role](recipe, entry) for role in probe.networks}
+def _networks(
+    probe: ProbeSpec, recipe: Recipe, entry: Entry, places: Mapping[Place, Entry], suffix: str = ""
+) -> dict[str, Stage]:
+    """Every network by its role; none at all where one of them is of a level that this row has no other of."""
+    found = {}
+    for role in probe.networks:
+        level = _other_level(role, entry)
+        other = (
+            entry
+            if level is None
+            else places.get((entry.branch if level else "ticket", level, entry.sample * (level > 0)))
+        )
+        if other is None or level == entry.level:
+            return {}
+        found[f"{role}{suffix}"] = other.trained if level is not None else _OF_ENTRY[role](recipe, entry)
     start = _start(recipe, entry)
     return found | {f"copy{noise}{suffix}": recipe.copy(start, noise) for noise in range(1, probe.copies + 1)}
+
+
+def _other_level(role: str, entry: Entry) -> int | None:
+    """The level that the role names, relative to the row's or by its number; None for a role of the row's own level."""
+    if role == _BEFORE:
+        return entry.level - 1
+    found = _LEVEL.fullmatch(role)
+    return int(found[1]) if found else None
 
 
 def _between_replicates(probe: ProbeSpec, rows: Rows) -> Iterator[Reading]:
     """A reading for every two replicates of a row; the later one's networks have the roles with a prime."""
     for (recipe, entries), (other, others) in combinations(rows, 2):
-        theirs = {_place(entry): entry for entry in others}
+        ours, theirs = ({_place(entry): entry for entry in every} for every in (entries, others))
         for entry in filter(probe.reads, entries):
             if match := theirs.get(_place(entry)):
-                networks = _networks(probe, recipe, entry) | _networks(probe, other, match, "'")
+                networks = _networks(probe, recipe, entry, ours) | _networks(probe, other, match, theirs, "'")
                 pair = f"{recipe.replicate}-{other.replicate}"
-                yield Reading(probe.name, entry, recipe.probe(probe.config, networks, probe.data), pair)
+                if networks:
+                    yield Reading(probe.name, entry, recipe.probe(probe.config, networks, probe.data), pair)
 
 
-def _place(entry: Entry) -> tuple[str, int, int]:
+def _place(entry: Entry) -> Place:
     return entry.branch, entry.level, entry.sample

@@ -12,7 +12,8 @@ class ReportMeta:
     """Where a table of results comes from and how to make it again.
 
     ``data`` describes the data set in one line with its sizes; ``steps_run`` of ``steps_total`` training steps were run
-    now, the others had been stored before; ``tickets`` are the exported ticket files.
+    now, the others had been stored before; ``tickets`` are the exported ticket files; ``start`` says what weights the networks began
+    with if not with drawn ones.
     """
 
     experiment: str
@@ -29,11 +30,13 @@ class ReportMeta:
     steps_run: int
     steps_total: int
     wall_seconds: float
+    start: str = ""
 
     def facts(self) -> dict[str, str]:
         """The provenance as label and text, in the order in which a report lists it; the tickets are listed apart."""
         return {
             "Data": self.data,
+            **({"Start": self.start} if self.start else {}),
             "Replicates": f"{self.replicates} (seed {self.seed})",
             "Overrides": " ".join(self.overrides) or "none",
             "Training steps": f"{self.steps_run:,} of {self.steps_total:,} run now, the others read from the store",

@@ -26,7 +26,15 @@ FILES = sorted((CONF / "probes").glob("*.yaml"))
 every_probe = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 
 # What a configuration says of the stage; the rest are the function's own options.
-OF_THE_STAGE = {"networks": [], "copies": 0, "across": False, "data": False, "branches": [], "levels": None}
+OF_THE_STAGE = {
+    "networks": [],
+    "copies": 0,
+    "across": False,
+    "data": False,
+    "files": [],
+    "branches": [],
+    "levels": None,
+}
 DENSE = {"init", "dense", "dense_start"}
 QUICKER = {"points": 4, "vectors": 2, "tolerance": 0.1}  # what an option is set to here so that the test is quick
 SHAPE, CLASSES = (3, 8, 8), 4

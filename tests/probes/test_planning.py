@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
+
+import pytest
 
 from lotto.compose import composed, read_spec
+from lotto.errors import BadRequest
 from lotto.plan import Plan
 from lotto.stage import Stage
 
@@ -77,3 +81,74 @@ def test_a_union_holds_the_readings_of_all() -> None:
     whole = Plan.union([one, other])
     assert len(whole.readings) == len(one.readings) + len(other.readings)
     assert whole.stages.keys() == one.stages.keys() | other.stages.keys()
+
+
+def keys(plan: Plan, roles: tuple[str, str], **asked: object) -> list[tuple[str, str]]:
+    """The networks of a plan's readings in these roles, of rows with these values."""
+    rows = [
+        reading
+        for reading in plan.readings
+        if all(getattr(reading.entry, name) == value for name, value in asked.items())
+    ]
+    return [tuple(reading.stage.parents[role].key for role in roles) for reading in rows]  # type: ignore[misc]
+
+
+def test_networks_of_other_levels_are_those_of_the_same_branch_and_replicate() -> None:
+    beside = ("probes=[overlap]", "probes.overlap.across=false", "probes.overlap.branches=[ticket,reinit]")
+    trained = {
+        (entry.branch, entry.level, entry.replicate): entry.trained.key
+        for entry in planned("schedule.levels=4").entries
+    }
+
+    plan = planned("schedule.levels=4", *beside, "probes.overlap.networks=[trained,previous]")
+    for reading in plan.readings:
+        entry = reading.entry
+        before = (entry.branch if entry.level > 1 else "ticket", entry.level - 1, entry.replicate)
+        assert reading.stage.parents["previous"].key == trained[before]
+    # Of the dense network there is none before it; the control of level 1 comes after the dense network too.
+    assert sorted({(reading.entry.branch, reading.entry.level) for reading in plan.readings}) == [
+        (branch, level) for branch in ("reinit", "ticket") for level in (1, 2, 3)
+    ]
+
+    plan = planned("schedule.levels=4", *beside, "probes.overlap.networks=[trained,level2]")
+    assert keys(plan, ("trained", "level2"), branch="reinit", level=3) == [
+        (trained["reinit", 3, replicate], trained["reinit", 2, replicate]) for replicate in (0, 1)
+    ]
+    assert not keys(plan, ("trained", "level2"), level=2), "a ticket is not compared with itself"
+    assert keys(plan, ("trained", "level2"), branch="ticket", level=0) == [
+        (trained["ticket", 0, replicate], trained["ticket", 2, replicate]) for replicate in (0, 1)
+    ]
+
+
+def test_ticket_files_are_told_by_their_content(tmp_path: Path) -> None:
+    def files(*paths: Path) -> Plan:
+        named = ",".join(map(str, paths))
+        return planned("probes=[overlap]", "probes.overlap.across=false", f"probes.overlap.files=[{named}]")
+
+    for name, content in (("a", b"one"), ("b", b"two"), ("same", b"one")):
+        (tmp_path / name).write_bytes(content)
+    a, b, same = (tmp_path / name for name in ("a", "b", "same"))
+    plan = files(a, b)
+    assert {tuple(reading.stage.parents) for reading in plan.readings} == {("trained", "file1", "file2")}
+    assert files(a).readings[0].stage.key == files(same).readings[0].stage.key != files(b).readings[0].stage.key
+    with pytest.raises(BadRequest, match=r"probes\.overlap\.files=.*nowhere cannot be read"):
+        files(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        (
+            "probes.overlap.networks=[trained,level3]",
+            r"probes\.overlap\.networks names level 3, and schedule\.levels=3 has 0 to 2",
+        ),
+        (
+            "probes.overlap.networks=[trained,previuos]",
+            r"networks=previuos is unknown: choose from .*did you mean previous",
+        ),
+        ("probes.overlap.files=[x]", r"probes\.overlap\.files=\['x'\] is impossible where replicates are compared"),
+    ],
+)
+def test_networks_that_there_are_not_are_refused(override: str, sentence: str) -> None:
+    with pytest.raises(BadRequest, match=sentence):
+        planned("probes=[overlap]", override)

@@ -142,3 +142,34 @@ def test_a_probe_is_read_by_one_of_two_workers(lotto: Shell, monkeypatch: pytest
         assert lotto(*COMMAND).status == 0
         finishing.join()
     assert (lotto.folder / "run" / "probes.csv").read_text() == text
+
+
+def test_masks_of_controls_levels_and_files_are_set_side_by_side(lotto: Shell, tmp_path: Path) -> None:
+    base = (*TINY, "hydra.run.dir=run", "controls=[shuffle]", "train.steps=15it")
+    assert lotto(*base).status == 0
+    file = next((tmp_path / "run" / "tickets").iterdir())
+    given = ("probes=[overlap]", "probes.overlap.across=false", f"probes.overlap.files=[{file}]")
+    chosen = ("probes.overlap.networks=[trained,ticket,previous]", "probes.overlap.branches=[ticket,shuffle]")
+    said = lotto(*base, *given, *chosen)
+    assert said.status == 0, said.err
+    rows = find(numbers(tmp_path / "run"), measure="iou", layer="")
+
+    def iou(pair: str, **asked: str) -> list[float]:
+        return [float(row["value"]) for row in find(rows, pair=pair, **asked)]
+
+    # A ticket is its own ticket and lies within that of the level before; a shuffled mask lies anywhere.
+    assert set(iou("trained-ticket", branch="ticket")) == {1.0}
+    kept = {(row["level"], row["replicate"]): int(row["weights_remaining"]) for row in results(tmp_path / "run")}
+    assert iou("trained-previous", branch="ticket", level="2", replicate="1") == [
+        pytest.approx(kept["2", "1"] / kept["1", "1"])
+    ]
+    z = find(numbers(tmp_path / "run"), measure="z", layer="", branch="shuffle", pair="trained-ticket")
+    assert all(abs(float(row["value"])) < 5 for row in z)
+    own = [row for row in find(rows, pair="trained-file1", branch="ticket") if float(row["value"]) == 1.0]
+    assert [(row["level"], row["replicate"]) for row in own] == [(str(int(file.name[5:7])), "0")], (
+        "the file is the ticket of one row"
+    )
+
+    other = lotto(*base, "model.plan=[21,12]", *given, "hydra.run.dir=other")
+    assert other.status == 2
+    assert "probes.overlap.files=" in other.err and "of shape [20, 64], and the LeNet's is [21, 64]" in other.err
