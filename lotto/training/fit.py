@@ -23,6 +23,7 @@ from lotto.training.network import Network, Tensors
 from lotto.training.optimizer import optimizer_for
 from lotto.training.ranks import Ranks
 from lotto.training.regimen import Regimens, regimen_class
+from lotto.training.rows import apart, together
 from lotto.training.step import Step, at_least_single
 from lotto.training.tally import Tally
 
@@ -254,7 +255,7 @@ class Fit(lightning.LightningModule):
         if self.validates:
             # Where the last step is the best for all, its weights are the ones just measured.
             early = test if bool((self.best_step == self.step).all()) else self._measure(self.best, "test")[1]
-        rows = self._rows_of_members()
+        rows = apart(self.rows, len(self.members))
         slots = self.moved.read(self.optimizer)
         return [self._fitted(index, live, slots, rows[index], test, early, wall) for index in range(len(self.members))]
 
@@ -300,17 +301,6 @@ class Fit(lightning.LightningModule):
             regimen=regimen,
         )
 
-    def _rows_of_members(self) -> list[list[dict[str, Any]]]:
-        def number(value: Any, index: int) -> float | None:
-            # JSON knows no NaN: null stands for what was not finite.
-            found = value if isinstance(value, int) else float(value[index])
-            return found if math.isfinite(found) else None
-
-        return [
-            [{name: number(value, index) for name, value in row.items()} for row in self.rows]
-            for index in range(len(self.members))
-        ]
-
     # -- optimizer state and checkpoints ----------------------------------------------------------------------------------------
 
     def _checkpoint(self) -> tuple[Tensors, dict[str, Any]]:
@@ -326,7 +316,7 @@ class Fit(lightning.LightningModule):
             "layout": self.network.layout,
             "step": self.step,
             "tallied": self.tally.steps,
-            "rows": self._rows_of_members(),
+            "rows": apart(self.rows, len(self.members)),
             "wall": self.wall_before + time.monotonic() - self.started,
         }
         return {name: tensor.detach() for name, tensor in tensors.items()}, state
@@ -346,25 +336,12 @@ class Fit(lightning.LightningModule):
             setattr(self, name, tensors[f"own/{name}"].to(self.device))
         self.tally.loss, self.tally.correct = (tensors[f"tally/{name}"].to(self.device) for name in ("loss", "correct"))
         self.step, self.tally.steps, self.wall_before = state["step"], state["tallied"], state["wall"]
-        rows = state["rows"]
-        self.rows = [
-            {
-                name: value
-                if name == "step"
-                else torch.tensor([_number(own[place][name]) for own in rows], dtype=torch.float64)
-                for name, value in row.items()
-            }
-            for place, row in enumerate(rows[0])
-        ]
+        self.rows = together(state["rows"])
         self.advance((self.step - self.first) * len(self.members), None)
 
 
 # State of a fit that is neither a weight nor an optimizer slot, kept in its checkpoint.
 _OWN = ("best_loss", "best_step", "finite")
-
-
-def _number(stored: float | None) -> float:
-    return math.nan if stored is None else stored
 
 
 def chunks(first: int, stop: int, evaluate_every: int) -> list[tuple[int, int]]:
