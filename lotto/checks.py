@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lotto.compose import imported
 from lotto.errors import BadRequest
 from lotto.plan import Plan
-from lotto.probes.options import check_options
+from lotto.probes.options import check_options, check_values
 from lotto.pruning.allocate import forecast
 from lotto.spec import Spec
 from lotto.stage import stack_name
@@ -53,6 +53,8 @@ def _check_functions(spec: Spec) -> None:
             inspect.signature(function).bind_partial(None, **options)
         except (TypeError, ValueError) as reason:
             raise BadRequest(f"{field} cannot be set up: {config['_target_']} has {reason}.") from None
+        if field.startswith("controls."):
+            check_values(field, function, options, {})
 
 
 def _check_probes(spec: Spec) -> None:

@@ -131,7 +131,7 @@ def read_spec(config: DictConfig) -> Spec:
             if not (isinstance(control, Mapping) and "_target_" not in control)
         ),
         probes=tuple(
-            ProbeSpec.read(name, probe)
+            ProbeSpec.read(name, probe, train)
             for name, probe in section("probes", plain.get("probes") or {}, ()).items()
             if not (isinstance(probe, Mapping) and "_target_" not in probe)
         ),

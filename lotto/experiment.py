@@ -204,7 +204,8 @@ def _report(
         experiment=spec.name,
         command=" ".join(["lotto", *overrides]),
         overrides=tuple(overrides),
-        data=f"{data.identity['name']}: {data.train:,} train, {data.validation:,} validation, {data.test:,} test",
+        data=f"{data.identity['name']}: {data.train:,} train, {data.validation:,} validation, {data.test:,} test"
+        + (f"; {data.remark}" if data.remark else ""),
         versions=versions(),
         hardware=_hardware_words(spec),
         seed=spec.seed,

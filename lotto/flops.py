@@ -70,6 +70,8 @@ def _counted(spec: Spec) -> dict[str, Any]:
     from lotto.models.build import skeleton
 
     model = skeleton(spec.model, spec.data.input_shape, spec.data.classes).eval()
+    if hasattr(model, "by_layers"):  # it would else compute for many examples at once what is to be counted of one
+        setattr(model, "by_layers", True)  # noqa: B010 - a name that modules in general have not
     counter = FlopCounterMode(display=False)
     try:
         with counter, torch.no_grad():

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from lotto.errors import BadRequest
 from lotto.schedule import as_fields
-from lotto.spec import ControlSpec, Spec, TrainSpec
+from lotto.spec import ControlSpec, Spec, TrainSpec, step_before_the_end
 from lotto.stage import Stage
 from lotto.starts.source import Source
 from lotto.training.lr import factor
@@ -121,8 +122,38 @@ class Recipe:
     def copy(self, start: Stage, noise: int) -> Stage:
         """A ticket, or the dense network at the rewinding point, trained with other noise: data order, augmentation and dropout."""
         return self._train(
-            start, start=self.spec.rewind.at, stop=self.spec.train.steps, hold=self._last_rate(), noise=noise
+            start,
+            start=self.spec.rewind.at,
+            stop=self.spec.train.steps,
+            hold=self._last_rate(),
+            noise=noise,
+            settings=self._of_tickets(),
         )
+
+    def earlier(self, trained: Stage, at: object, field: str) -> Stage:
+        """The network of a training as it was at a step before its end.
+
+        Args:
+            at: a length, such as ``300it``; None for the end.
+            field: of the request, that ``at`` is the value of.
+
+        Raises:
+            BadRequest: the step is not one of that training.
+        """
+        if at is None:
+            return trained
+        step = step_before_the_end(field, at, self.spec.train)
+        if step < trained.fields["start"]:
+            raise BadRequest(f"{field}={at} lies before rewind.at, where the training of tickets begins.")
+        return self.at_step(trained, step)
+
+    def at_step(self, trained: Stage, step: int) -> Stage:
+        """The network at one step of its training, from the first, where it is what training starts from, to the last."""
+        if step == trained.fields["stop"]:
+            return trained
+        if step == trained.fields["start"]:
+            return trained.parents["start"]
+        return Stage("train", {**trained.fields, "stop": step, "resumable": True}, trained.parents)
 
     def rewind(self, trained: Stage, mask: Stage) -> Stage:
         """The ticket: the mask and the weights that training goes on from."""
@@ -174,6 +205,7 @@ class Recipe:
             start=0 if found else self.spec.rewind.at,
             stop=self.spec.train.steps,
             hold=self._last_rate(),
+            settings=self._of_tickets(),
             regimen=regimen,
             found=found,
         )
@@ -230,6 +262,11 @@ class Recipe:
         rewind = self.spec.rewind
         return "fresh" if rewind.to == "weights" and rewind.at == 0 else rewind.optimizer
 
+    def _of_tickets(self) -> TrainSpec:
+        """How tickets and their controls are trained."""
+        train, weight_decay = self.spec.train, self.spec.rewind.weight_decay
+        return train if weight_decay is None else replace(train, weight_decay=weight_decay)
+
     def _last_rate(self) -> float | None:
         """Fine-tuning holds the last learning rate of the schedule, as a multiple of the base rate."""
         train = self.spec.train
@@ -266,6 +303,7 @@ class Recipe:
             "warmup": train.warmup,
             "weight_decay": train.weight_decay,
             "label_smoothing": train.label_smoothing,
+            "loss": train.loss,
             "evaluate_every": train.evaluate_every,
             "precision": self.spec.hardware.precision,
             "regimen": dict(regimen) if regimen else None,

@@ -29,6 +29,7 @@ from lotto.pruning.scoring import Scoring
 from lotto.schedule import Schedule
 from lotto.starts.checkpoint import Checkpoint
 from lotto.starts.source import Source
+from lotto.training.loss_names import CROSS_ENTROPY, LOSSES
 from lotto.training.lr import SHAPES
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class TrainSpec:
     weight_decay: float = 0.0
     drop_last: bool = False
     label_smoothing: float = 0.0
+    loss: str = CROSS_ENTROPY
 
     @classmethod
     def read(cls, config: Mapping[str, Any], data: Facts, own: str = "train") -> TrainSpec:
@@ -59,7 +61,8 @@ class TrainSpec:
             BadRequest: a field is unknown or out of its range.
         """
         config = section(own, config, ("steps", "batch_size", "lr", "optimizer", "lr_schedule", "evaluate_every"))
-        batch_size = whole(f"{own}.batch_size", config.pop("batch_size"), 1)
+        written = config.pop("batch_size")  # null: the whole training set
+        batch_size = data.train if written is None else whole(f"{own}.batch_size", written, 1)
         drop_last = flag(f"{own}.drop_last", config.pop("drop_last", False))
         per_epoch = steps_per_epoch(data.train, batch_size, drop_last)
 
@@ -92,6 +95,7 @@ class TrainSpec:
             weight_decay=not_negative(f"{own}.weight_decay", config.pop("weight_decay", 0.0)),
             drop_last=drop_last,
             label_smoothing=fraction(f"{own}.label_smoothing", config.pop("label_smoothing", 0.0)),
+            loss=choice(f"{own}.loss", config.pop("loss", CROSS_ENTROPY), LOSSES),
             **nothing_left(own, config),
         )
 
@@ -107,27 +111,26 @@ class RewindSpec:
         optimizer: ``fresh`` starts from empty optimizer state; ``follow`` takes the state that belongs to the weights.
         batch_norm: ``follow`` takes the statistics that belong to the weights, ``keep`` those of the trained network, ``reset``
             starts from mean 0 and variance 1.
+        weight_decay: of tickets and controls; None for that of the dense network.
     """
 
     to: str
     at: int
     optimizer: str = "fresh"
     batch_norm: str = "follow"
+    weight_decay: float | None = None
 
     @classmethod
     def read(cls, config: Mapping[str, Any], train: TrainSpec) -> RewindSpec:
         config = section("rewind", config, ("to", "at"))
-        written = config.pop("at")
-        at = Length.parse(written, "rewind.at").steps(train.steps_per_epoch)
-        if at >= train.steps:
-            raise BadRequest(
-                f"rewind.at={written} is step {at}, not before the end of training: train.steps comes to {train.steps}."
-            )
+        written, weight_decay = config.pop("at"), config.pop("weight_decay", None)
+        at = step_before_the_end("rewind.at", written, train)
         return cls(
             to=choice("rewind.to", config.pop("to"), ("weights", "learning_rate", "finetune")),
             at=at,
             optimizer=choice("rewind.optimizer", config.pop("optimizer", "fresh"), ("fresh", "follow")),
             batch_norm=choice("rewind.batch_norm", config.pop("batch_norm", "follow"), ("follow", "keep", "reset")),
+            weight_decay=None if weight_decay is None else not_negative("rewind.weight_decay", weight_decay),
             **nothing_left("rewind", config),
         )
 
@@ -175,8 +178,9 @@ class ProbeSpec:
         copies: how often the network is trained again with other noise, for roles ``copy1``, ``copy2``, ….
         across: whether it compares replicates: the roles are then those of two of them.
         files: tickets or other weights to look at beside them, with the roles ``file1``, ``file2``, ….
-        branches: those it looks at.
+        branches: those it looks at; None for all.
         levels: those it looks at; None for all.
+        steps: of the same training, before its end, for roles ``step0``, ``step300``, …: the network is stored there.
     """
 
     name: str
@@ -185,12 +189,13 @@ class ProbeSpec:
     copies: int
     across: bool
     data: bool
-    branches: tuple[str, ...]
+    branches: tuple[str, ...] | None
     levels: tuple[int, ...] | None
     files: tuple[Checkpoint, ...] = ()
+    steps: tuple[int, ...] = ()
 
     @classmethod
-    def read(cls, name: str, config: Mapping[str, Any]) -> ProbeSpec:
+    def read(cls, name: str, config: Mapping[str, Any], train: TrainSpec) -> ProbeSpec:
         from lotto.probes.planning import check_role
 
         own = f"probes.{name}"
@@ -201,6 +206,7 @@ class ProbeSpec:
             raise BadRequest(
                 f"{own}.files={files} is impossible where replicates are compared: give {own}.across=false."
             )
+        branches, steps = config.pop("branches"), list_of(f"{own}.steps", config.pop("steps", []))
         return cls(
             name=name,
             networks=tuple(
@@ -210,14 +216,17 @@ class ProbeSpec:
             across=across,
             files=tuple(Checkpoint(path=path, field=f"{own}.files") for path in files),
             data=flag(f"{own}.data", config.pop("data")),
-            branches=tuple(str(branch) for branch in list_of(f"{own}.branches", config.pop("branches"))),
+            branches=None if branches is None else tuple(map(str, list_of(f"{own}.branches", branches))),
             levels=levels_of(f"{own}.levels", config.pop("levels", None)),
+            steps=tuple(sorted({step_before_the_end(f"{own}.steps", step, train) for step in steps})),
             config=config,
         )
 
     def reads(self, entry: Entry) -> bool:
         """Whether it looks at this row."""
-        return entry.branch in self.branches and (self.levels is None or entry.level in self.levels)
+        return (self.branches is None or entry.branch in self.branches) and (
+            self.levels is None or entry.level in self.levels
+        )
 
 
 @dataclass(frozen=True)
@@ -303,7 +312,7 @@ class Spec:
             check_levels(f"probes.{probe.name}.levels", probe.levels, 0, self.schedule.levels)
             check_levels(f"probes.{probe.name}.networks", levels_named(probe.networks), 0, self.schedule.levels)
             branches = ("ticket", *(control.name for control in self.controls))
-            for branch in probe.branches:
+            for branch in probe.branches or ():
                 if branch not in branches:
                     raise BadRequest(
                         f"probes.{probe.name}.branches={branch} is not among this request's branches, {', '.join(branches)}: add the "
@@ -324,6 +333,16 @@ class Spec:
                     f"controls=[{control.name}] starts from the weights of the rewinding point, which rewind.to={self.rewind.to} "
                     "does not go back to: drop this control, or choose rewind=weights."
                 )
+
+
+def step_before_the_end(field: str, written: object, train: TrainSpec) -> int:
+    """A length as a step of the training, its end excluded; ``field`` is named in the sentence that refuses it."""
+    step = Length.parse(written, field).steps(train.steps_per_epoch)
+    if step >= train.steps:
+        raise BadRequest(
+            f"{field}={written} is step {step}, not before the end of training: train.steps comes to {train.steps}."
+        )
+    return step
 
 
 def _lr_schedule(

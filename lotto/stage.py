@@ -23,6 +23,7 @@ NEUTRAL: dict[str, Any] = {
     "hold": None,
     "keep": "highest",
     "label_smoothing": 0.0,
+    "loss": "cross_entropy",
     "lr_schedule": {"name": "constant"},
     "noise": 0,
     "optimizer_state": "fresh",

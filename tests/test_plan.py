@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
+from lotto.compose import composed, read_spec
+from lotto.errors import BadRequest
 from lotto.plan import Plan
 from lotto.spec import Spec
 from lotto.stage import Stage
@@ -215,3 +217,46 @@ def test_controls_are_made_from_the_ticket_of_their_level(spec_of: SpecOf) -> No
         assert entry.trained.parents["start"].key == entry.start.key
         differ = {name for name in own.trained.fields if own.trained.fields[name] != entry.trained.fields[name]}
         assert differ == set()
+
+
+@pytest.mark.parametrize("method", ["one_shot", "imp"])
+def test_masks_may_be_taken_from_an_earlier_step(method: str) -> None:
+    options = (f"method={method}", "replicates=1", "schedule.levels=3", "controls=[]")
+    end, early, first = (
+        Plan.of(read_spec(composed([*options, *at]))) for at in ((), ("method.at=100it",), ("method.at=0",))
+    )
+    assert Plan.of(read_spec(composed([*options, "method.at=null"]))).stages.keys() == end.stages.keys()
+    masks = [stage for stage in early.stages.values() if stage.kind == "prune"]
+    assert [mask.parents["trained"].fields["stop"] for mask in masks] == [100, 100]
+    assert [entry.trained.fields["stop"] for entry in early.entries] == [600, 600, 600]
+    assert early.entries[0].trained.key == end.entries[0].trained.key
+    # the checkpoint lies on the way of the training that is there anyhow, and weights are rewound to the start all the same
+    assert early.steps(list(early.stages.values())) == end.steps(list(end.stages.values())) == 1800
+    assert {stage.parents["weights"].kind for stage in early.stages.values() if stage.kind == "rewind"} == {"init"}
+    (mask, *_) = [stage for stage in first.stages.values() if stage.kind == "prune"]
+    assert mask.parents["trained"].kind == "init"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["method.at=600it"], "method.at=600it is step 600, not before the end of training"),
+        (["method.at=soon"], "method.at=soon"),
+        (["method=imp", "method.at=50it", "rewind.at=100it"], "method.at=50it lies before rewind.at"),
+    ],
+)
+def test_a_step_that_the_training_has_not_is_refused(overrides: list[str], words: str) -> None:
+    with pytest.raises(BadRequest, match=words):
+        Plan.of(read_spec(composed(["schedule.levels=3", *overrides])))
+
+
+def test_tickets_and_controls_may_have_a_weight_decay_of_their_own() -> None:
+    plan = Plan.of(
+        read_spec(
+            composed(["schedule.levels=2", "controls=[reinit]", "train.weight_decay=0.1", "rewind.weight_decay=0.0"])
+        )
+    )
+    found = {(entry.branch, entry.level): entry.trained.fields["weight_decay"] for entry in plan.entries}
+    assert found == {("ticket", 0): 0.1, ("ticket", 1): 0.0, ("reinit", 1): 0.0}
+    with pytest.raises(BadRequest, match=r"rewind\.weight_decay=-1 must not be negative"):
+        read_spec(composed(["rewind.weight_decay=-1"]))

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from lotto.recipe import Entry, Recipe
 
 
-def entries(recipe: Recipe) -> Iterator[Entry]:
-    """Level 1 alone, pruned once from the weights that it starts from."""
+def entries(recipe: Recipe, **of_the_experiment: object) -> Iterator[Entry]:
+    """Level 1 alone, pruned once from the weights that it starts from; options of the experiment's own method have no say."""
     dense = recipe.init()
     ticket = recipe.rewind(dense, recipe.prune(dense, None, 1, since=0))
     trained = recipe.train(ticket)

@@ -66,11 +66,15 @@ class ResidentData(Data):
     def load(self) -> None:
         if self._splits:
             return
-        train, test = self.read()
+        self._splits = self.divide(*self.read())
+        for name, split in self._splits.items():
+            self._check(split, name, self.sizes[name])
+
+    def divide(self, train: Labelled, test: Labelled) -> dict[str, Labelled]:
+        """Training, validation and test set: validation is a random part of what is there to train on."""
         self._check(train, "train", self.sizes["train"] + self.sizes["validation"])
-        self._check(test, "test", self.sizes["test"])
         kept, held = hold_out(len(train.labels), self.sizes["validation"], "validation", self.split_seed)
-        self._splits = {"train": train.take(kept), "validation": train.take(held), "test": test}
+        return {"train": train.take(kept), "validation": train.take(held), "test": test}
 
     def place(self, device: torch.device | str) -> None:
         self.load()

@@ -14,7 +14,7 @@ from lotto.data.interface import Data
 from lotto.errors import BadRequest
 
 # Fields that say what the set is; its constructor is given the facts made of them.
-_DECLARATIONS = frozenset({"name", "examples", "input_shape", "classes", "validation"})
+_DECLARATIONS = frozenset({"name", "declared_by", "examples", "input_shape", "classes", "validation"})
 
 
 def build(config: Mapping[str, Any]) -> Data:

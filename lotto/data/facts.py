@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from numbers import Real
-from typing import Any
+from typing import Any, cast
 
 from lotto.data.listing import Listing, list_images
 from lotto.errors import BadRequest
@@ -13,7 +14,7 @@ from lotto.errors import BadRequest
 SPLITS = ("train", "validation", "test")
 
 # Where the data lie and how fast they are read changes no number; the class is told apart by ``name``.
-_NOT_IDENTITY = frozenset({"_target_", "root", "download", "workers"})
+_NOT_IDENTITY = frozenset({"_target_", "declared_by", "root", "download", "workers"})
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class Facts:
     """What is known of a data set without reading it.
 
     ``train`` is what is left once ``validation`` examples are held out of the training set; ``input_shape`` is
-    (channels, height, width); ``identity`` is a JSON-able dict of all that changes a number.
+    (channels, height, width); ``identity`` is a JSON-able dict of all that changes a number; ``remark`` is what a reader of
+    the results must know of the splits.
     """
 
     train: int
@@ -30,15 +32,23 @@ class Facts:
     input_shape: tuple[int, int, int]
     classes: int
     identity: dict[str, Any]
+    remark: str = ""
 
 
 def facts(config: Mapping[str, Any]) -> Facts:
     """The facts of the data set that ``config`` describes: read from its fields, or from a listing of its image folder.
 
+    A set whose size follows from other fields names a function, ``declared_by``, that makes its facts of them.
+
     Raises:
         BadRequest: a field is missing or contradicts another, or the folder cannot be listed.
     """
     identity = {field: value for field, value in config.items() if field not in _NOT_IDENTITY and value is not None}
+    split_seed = config.get("split_seed", 0)
+    if not isinstance(split_seed, int) or isinstance(split_seed, bool):
+        raise BadRequest(f"data.split_seed={split_seed} is not a whole number.")
+    if declared_by := config.get("declared_by"):
+        return _declaration(declared_by)(config, identity)
     if config.get("examples") is not None:
         given, test = _declared_examples(config["examples"])
         shape, classes = _declared_shape(config), _declared_classes(config)
@@ -47,11 +57,17 @@ def facts(config: Mapping[str, Any]) -> Facts:
         given, test = listing.train, listing.test
         shape, classes = _found_shape(config, listing), len(listing.classes)
         identity["listing"] = listing.digest()
-    split_seed = config.get("split_seed", 0)
-    if not isinstance(split_seed, int) or isinstance(split_seed, bool):
-        raise BadRequest(f"data.split_seed={split_seed} is not a whole number.")
     validation = held_out("validation", config.get("validation", 0), given)
     return Facts(given - validation, validation, test, shape, classes, identity)
+
+
+def _declaration(path: object) -> Callable[[Mapping[str, Any], dict[str, Any]], Facts]:
+    module, _, name = str(path).rpartition(".")
+    try:
+        found = getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as reason:
+        raise BadRequest(f"data.declared_by={path} is no function that can be imported: {reason}.") from None
+    return cast(Callable[[Mapping[str, Any], dict[str, Any]], Facts], found)
 
 
 def held_out(field: str, amount: float, examples: int) -> int:

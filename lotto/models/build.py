@@ -58,7 +58,7 @@ def _separate(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]
     arguments = dict(config)
     init = dict(arguments.pop("init", None) or {})
     for field in init:
-        require_one_of("model.init", field, ("weights", "biases", "batchnorm"))
+        require_one_of("model.init", field, ("weights", "biases", "batchnorm", "scale"))
     if arguments.get("_target_", "???") == "???":
         raise BadRequest("model._target_ is missing: it is the dotted path of a class, such as my_package.Net")
     return arguments, init

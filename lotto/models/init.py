@@ -9,6 +9,7 @@ from functools import partial
 import torch
 from torch import nn
 
+from lotto.fields import positive
 from lotto.models.anatomy import layers
 from lotto.models.checks import require_one_of
 
@@ -16,15 +17,22 @@ _BATCHNORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
 def initialise(
-    model: nn.Module, weights: str | None = None, biases: str | None = None, batchnorm: str | None = None
+    model: nn.Module,
+    weights: str | None = None,
+    biases: str | None = None,
+    batchnorm: str | None = None,
+    scale: float = 1.0,
 ) -> None:
     """Draw ``model`` afresh in place from torch's global generator: the weights, then batch normalisation.
 
     - ``weights``, of convolutions and linear layers: ``glorot_normal`` (Frankle & Carbin 2019), ``glorot_truncated``
-      (their TensorFlow code), ``kaiming_normal``, ``kaiming_uniform``, ``orthogonal`` or ``binary`` (OpenLTH).
+      (their TensorFlow code), ``kaiming_normal``, ``kaiming_uniform``, ``orthogonal`` or ``binary`` (OpenLTH),
+      ``lecun_normal``: N(0, 1 / fan_in).
     - ``biases``, of the same layers: ``zero``.
     - ``batchnorm``, scale and shift: ``fixed`` 1 and 0, ``oneone`` 1 and 1, ``uniform`` U[0, 1) and 0,
       ``positivenegative`` U[-1, 1) and 0.
+
+    - ``scale`` multiplies those weights, drawn here or by the constructor.
 
     ``None`` keeps what the constructor drew. Raises ``BadRequest`` for an unknown name, before anything is drawn.
     """
@@ -34,9 +42,12 @@ def initialise(
         ("batchnorm", batchnorm, BATCHNORM),
     ):
         require_one_of(f"model.init.{field}", name, (*known, None))
+    positive("model.init.scale", scale)
     with torch.no_grad():
         if weights is not None:
             _draw_weights(model, WEIGHTS[weights])
+        if scale != 1:
+            _draw_weights(model, lambda weight: weight.mul_(scale))
         if biases is not None:
             _set_biases(model, BIASES[biases])
         if batchnorm is not None:
@@ -85,6 +96,7 @@ WEIGHTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "glorot_truncated": glorot_truncated_,
     "kaiming_normal": _kaiming_normal_,
     "kaiming_uniform": partial(nn.init.kaiming_uniform_, nonlinearity="relu"),
+    "lecun_normal": partial(nn.init.kaiming_normal_, nonlinearity="linear"),
     "orthogonal": nn.init.orthogonal_,
     "binary": binary_,
 }

@@ -17,6 +17,7 @@ class LeNet(nn.Module):
 
     The network of Frankle & Carbin (2019), section 2; 266,200 weights on MNIST. Parameters are named as in OpenLTH:
     ``fc_layers.{i}`` and ``fc``; with ``batch_norm``, which the paper's network does not have, ``norms.{i}`` stand before the ReLUs.
+    ``bias=False`` leaves all biases of the layers out.
 
     Takes float ``[N, *input_shape]``, gives logits ``[N, classes]``. Raises ``BadRequest`` for a width below 1.
     """
@@ -29,14 +30,15 @@ class LeNet(nn.Module):
         classes: int,
         plan: Sequence[int] = (300, 100),
         batch_norm: bool = False,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         for width in plan:
             require_positive("model.plan", width)
         widths = [math.prod(input_shape), *plan]
-        self.fc_layers = nn.ModuleList(nn.Linear(fan_in, fan_out) for fan_in, fan_out in pairwise(widths))
+        self.fc_layers = nn.ModuleList(nn.Linear(fan_in, fan_out, bias) for fan_in, fan_out in pairwise(widths))
         self.norms = nn.ModuleList(nn.BatchNorm1d(width) if batch_norm else nn.Identity() for width in plan)
-        self.fc = nn.Linear(widths[-1], classes)
+        self.fc = nn.Linear(widths[-1], classes, bias)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         hidden = inputs.flatten(start_dim=1)

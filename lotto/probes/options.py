@@ -19,6 +19,20 @@ class AtLeast:
     least: float
 
 
+@dataclass(frozen=True)
+class AtMost:
+    """Annotates a number that must not be greater."""
+
+    most: float
+
+
+@dataclass(frozen=True)
+class Above:
+    """Annotates a number that must be greater."""
+
+    bound: float
+
+
 Count = Annotated[int, AtLeast(1)]
 Split = Literal["train", "validation", "test"]
 
@@ -38,6 +52,13 @@ def check_options(
         inspect.signature(function).bind(None, None, **options)
     except (TypeError, ValueError) as reason:
         raise BadRequest(f"{field} cannot be set up: {target} has {reason}.") from None
+    check_values(field, function, options, sizes)
+
+
+def check_values(
+    field: str, function: Callable[..., Any], options: Mapping[str, Any], sizes: Mapping[str, int]
+) -> None:
+    """Raises BadRequest for a value that the annotation of its option excludes; arguments as in ``check_options``."""
     for name, hint in _hints(function).items():
         if name in options:
             _check(f"{field}.{name}", options[name], hint, sizes)
@@ -60,6 +81,10 @@ def _check(name: str, value: Any, hint: Any, sizes: Mapping[str, int]) -> None:
         for mark in inner[1:]:
             if isinstance(mark, AtLeast) and value < mark.least:
                 raise BadRequest(f"{name}={value} is too small: {mark.least:g} or more.")
+            if isinstance(mark, AtMost) and value > mark.most:
+                raise BadRequest(f"{name}={value} is too large: {mark.most:g} or less.")
+            if isinstance(mark, Above) and value <= mark.bound:
+                raise BadRequest(f"{name}={value} is too small: more than {mark.bound:g}.")
     elif kind is Literal:
         if value not in inner:
             raise BadRequest(

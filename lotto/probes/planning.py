@@ -91,6 +91,11 @@ def _networks(
         if other is None or level == entry.level:
             return {}
         found[f"{role}{suffix}"] = other.trained if level is not None else _OF_ENTRY[role](recipe, entry)
+    found |= {
+        f"step{step}{suffix}": recipe.at_step(entry.trained, step)
+        for step in probe.steps
+        if step >= entry.trained.fields["start"]
+    }
     start = _start(recipe, entry)
     return found | {f"copy{noise}{suffix}": recipe.copy(start, noise) for noise in range(1, probe.copies + 1)}
 

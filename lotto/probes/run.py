@@ -39,4 +39,7 @@ def _state(stage: Stage, store: Store, device: torch.device) -> State:
     weights = {name: tensor.to(device) for name, tensor in under(tensors, "weights/").items()}
     start = store.tensors(stage.parents["start"].key) if stage.kind == "train" else {}
     mask = mask_of(tensors, start)
-    return State(weights, None if mask is None else Mask({name: kept.to(device) for name, kept in mask.items()}))
+    mask = None if mask is None else Mask({name: kept.to(device) for name, kept in mask.items()})
+    if stage.kind != "train":
+        return State(weights, mask)
+    return State(weights, mask, stage.fields["stop"], store.metrics(stage.key))

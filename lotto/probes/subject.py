@@ -23,10 +23,16 @@ Tensors = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class State:
-    """One network: parameters and persistent buffers by name, on the subject's device, and its mask (None if dense)."""
+    """One network: parameters and persistent buffers by name, on the subject's device, and its mask (None if dense).
+
+    ``step`` is the last one that it has been trained for, ``curve`` what was measured on the way there: the rows of ``metrics.jsonl``,
+    each with its ``step``. Of what has not been trained they are None and empty.
+    """
 
     weights: Tensors
     mask: Mask | None
+    step: int | None = None
+    curve: Sequence[Mapping[str, float | None]] = ()
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,16 @@ class Subject:
         if state.mask is None:
             return Mask.ones({name: state.weights[name] for name in self.prunable})
         return Mask({name: state.mask[name] for name in self.prunable})
+
+    def along(self) -> Iterator[tuple[int | None, State]]:
+        """The networks at the steps that ``steps`` names, in their order, and the trained one: each behind its step."""
+        steps = sorted(
+            int(role.removeprefix("step")) for role in self.networks if role.startswith("step") and role[4:].isdigit()
+        )
+        for step in steps:
+            yield step, self.networks[f"step{step}"]
+        trained = self.network("trained")
+        yield trained.step, trained
 
     def pairs(self, roles: Sequence[str] | None = None) -> Iterator[tuple[str, str, str]]:
         """Every two of ``roles``, of all if None, in their order, behind what the pair is called: copies by their numbers.

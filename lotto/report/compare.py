@@ -28,6 +28,7 @@ from lotto.report.page.masks import BUDGET, first_layer_masks
 from lotto.report.page.profile import learning_curves
 from lotto.report.page.provenance import origins
 from lotto.report.page.tickets import Named, ticket_layers, ticket_overlaps, ticket_pictures, ticket_table
+from lotto.report.summary import level_densities
 
 COMPARED = "lotto-compared"
 
@@ -158,7 +159,7 @@ def _by_density(runs: Sequence[Compared], measure: Measure) -> str:
 
 def _levels(runs: Sequence[Compared]) -> dict[str, float]:
     """The density of each level, where all runs that have the level agree on it."""
-    every = pd.concat([run.table.groupby("level")["density"].mean() for run in runs])
+    every = pd.concat([level_densities(run.table) for run in runs])
     spread = every.groupby(level=0).agg(["mean", "min", "max"])
     alike = spread[spread["max"] - spread["min"] <= _ALIKE * spread["mean"]]
     return {str(level): float(mean) for level, mean in alike["mean"].items()}

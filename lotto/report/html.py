@@ -33,6 +33,7 @@ from lotto.report.page.lines import branch_lines
 from lotto.report.page.masks import first_layer_masks
 from lotto.report.page.profile import learning_curves
 from lotto.report.page.provenance import origins
+from lotto.report.summary import level_densities
 from lotto.report.tables import MARKED, level_rows, note
 from lotto.store import Store
 from lotto.versions import versions
@@ -59,7 +60,7 @@ def html_report(
     page.data |= {
         "lines": branch_lines(table),
         "runs": [],
-        "levels": {str(level): density for level, density in table.groupby("level")["density"].mean().items()},
+        "levels": {str(level): density for level, density in level_densities(table).items()},
         "level": int(finding.level if finding.level is not None else table["level"].max()),
     }
     page.open(_finding(finding.sentence))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from lotto.report.branches import in_order
+from lotto.report.branches import TICKET, in_order
 from lotto.report.intervals import t_half_width
 from lotto.report.measures import MEASURES
 
@@ -18,6 +18,12 @@ def by_replicate(table: pd.DataFrame, column: str) -> pd.Series:
     independent, so only replicates count towards n.
     """
     return table.groupby(["branch", "level", "replicate"])[column].mean()
+
+
+def level_densities(table: pd.DataFrame) -> pd.Series:
+    """The mean density of every level, which is its index: of the tickets where there are any, since a control may be dense."""
+    tickets = table[table["branch"] == TICKET].groupby("level")["density"].mean()
+    return tickets.combine_first(table.groupby("level")["density"].mean())
 
 
 def summarise(table: pd.DataFrame) -> pd.DataFrame:

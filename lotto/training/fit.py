@@ -9,7 +9,6 @@ from typing import Any
 
 import lightning
 import torch
-import torch.nn.functional as F
 from hydra.utils import get_class
 from torch import Tensor, nn
 
@@ -17,6 +16,7 @@ from lotto.data.facts import steps_per_epoch
 from lotto.data.interface import Data
 from lotto.models.anatomy import kinds
 from lotto.training.captured import Captured, may_capture
+from lotto.training.losses import losses_of
 from lotto.training.member import Checkpoints, Fitted, Member
 from lotto.training.moved import Moved
 from lotto.training.network import Network, Tensors
@@ -204,7 +204,7 @@ class Fit(lightning.LightningModule):
         tally.forget()
 
     def _measure(self, tensors: Tensors, split: str) -> tuple[Tensor, Tensor]:
-        """Mean cross-entropy and accuracy ``[R]``, float64."""
+        """Mean loss, without smoothing, and accuracy ``[R]``, float64."""
         replicates = self.network.replicates
         loss = torch.zeros(replicates, dtype=torch.float64, device=self.device)
         correct = torch.zeros(replicates, dtype=torch.float64, device=self.device)
@@ -213,7 +213,7 @@ class Fit(lightning.LightningModule):
             for x, y in self.data.evaluation_batches(split, batch, self.share):
                 logits = at_least_single(self.network.evaluate(tensors, x.to(self.working)))
                 labels = y.expand(replicates, -1)
-                losses = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape)
+                losses = losses_of(logits, labels, self.recipe["loss"])
                 loss += losses.double().sum(1)
                 correct += (logits.argmax(2) == labels).double().sum(1)
         # Copies that autocast made without gradients must not serve the next step.

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from lotto.training.losses import losses_of
 from lotto.training.lr import factor
 from lotto.training.network import Network
 from lotto.training.optimizer import set_rate, update_of
@@ -67,7 +67,7 @@ class Step:
         if self._regimens is not None:
             self._regimens.before_forward(self._step)
         logits = at_least_single(self.network(x.to(self.working)))
-        losses = losses_of(logits, own, self.recipe["label_smoothing"])
+        losses = losses_of(logits, own, self.recipe["loss"], self.recipe["label_smoothing"])
         for parameter in self._parameters:
             parameter.grad = None
         # Of the sum over replicates of their mean losses, without the two nodes that compute it.
@@ -101,11 +101,3 @@ class Step:
 def at_least_single(logits: Tensor) -> Tensor:
     """Losses are computed in the precision of the weights, not in autocast's."""
     return logits if logits.dtype == torch.float64 else logits.float()
-
-
-def losses_of(logits: Tensor, y: Tensor, label_smoothing: float) -> Tensor:
-    """Cross-entropy of every example, ``[R, B]``, of logits ``[R, B, classes]``."""
-    if logits.mT.is_contiguous():  # as a stacked linear layer leaves them: no copy is needed
-        return F.cross_entropy(logits.mT, y, reduction="none", label_smoothing=label_smoothing)
-    flat = F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none", label_smoothing=label_smoothing)
-    return flat.view(y.shape)

@@ -111,6 +111,7 @@ def test_lotto_is_asked_for_the_papers_recipe(
         "weight_decay",
         "warmup",
         "label_smoothing",
+        "loss",
         "drop_last",
     ):
         assert getattr(spec.train, field) == getattr(paper.train, field), field

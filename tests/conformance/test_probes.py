@@ -34,10 +34,16 @@ OF_THE_STAGE = {
     "files": [],
     "branches": [],
     "levels": None,
+    "steps": [],
 }
 DENSE = {"init", "dense", "dense_start"}
 QUICKER = {"points": 4, "vectors": 2, "tolerance": 0.1}  # what an option is set to here so that the test is quick
 SHAPE, CLASSES = (3, 8, 8), 4
+CURVE = [
+    {"step": 0, "val_accuracy": 0.2},
+    {"step": 30, "val_accuracy": 0.5, "train_accuracy": 0.97},
+    {"step": 60, "val_accuracy": 0.96, "train_accuracy": 1.0},
+]
 
 
 def network() -> nn.Module:
@@ -67,6 +73,7 @@ def data() -> Given:
 def networks(stage: Mapping[str, Any], dense: bool) -> dict[str, State]:
     """A network for every role, all different; those of one replicate have the same mask."""
     roles = [*stage["networks"], *(f"copy{number}" for number in range(1, stage["copies"] + 1))]
+    roles += [f"step{step}" for step in stage["steps"]]
     made = {}
     for prime in ("", "'") if stage["across"] else ("",):
         torch.manual_seed(len(prime))
@@ -78,7 +85,7 @@ def networks(stage: Mapping[str, Any], dense: bool) -> dict[str, State]:
                 for name, tensor in weights(network()).items()
             }
             kept = None if dense or role in DENSE else mask
-            made[role + prime] = State(kept.apply(state) if kept is not None else state, kept)
+            made[role + prime] = State(kept.apply(state) if kept is not None else state, kept, 60, CURVE)
     return made
 
 

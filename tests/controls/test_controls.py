@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lotto.controls import noise, prune_at_init, random, reinit, reinit_from_ticket, shuffle
+from lotto.controls import noise, norm, prune_at_init, random, reinit, reinit_from_ticket, shuffle
 from lotto.controls.origin import Origin, Start
 from lotto.mask import Mask
 from lotto.seeds import Streams
@@ -71,21 +71,28 @@ CONTROLS: dict[str, tuple[Callable[..., Start], dict[str, Any], set[str]]] = {
     "reinit_from_ticket": (reinit_from_ticket.make, {}, WEIGHTS),
     "reinit_from_ticket by sign": (reinit_from_ticket.make, {"keep_sign": True}, WEIGHTS),
 }
-every_control = pytest.mark.parametrize("name", CONTROLS)
+# The whole network: not counted among those that keep what the ticket keeps.
+WHOLE: dict[str, tuple[Callable[..., Start], dict[str, Any], set[str]]] = {
+    "norm L1": (norm.make, {"q": 1}, WEIGHTS | MASKS),
+    "norm L2": (norm.make, {"q": 2}, WEIGHTS | MASKS),
+    "norm L2 by layer": (norm.make, {"q": 2, "by_layer": True}, WEIGHTS | MASKS),
+}
+EVERY = CONTROLS | WHOLE
+every_control = pytest.mark.parametrize("name", EVERY)
 
 
 def make(name: str, of: Origin) -> Start:
-    function, options, _ = CONTROLS[name]
+    function, options, _ = EVERY[name]
     return function(of, **options)
 
 
 @every_control
 def test_changes_what_it_must_and_nothing_else(name: str) -> None:
     ticket = origin()
-    assert changed(make(name, ticket), ticket) == CONTROLS[name][2]
+    assert changed(make(name, ticket), ticket) == EVERY[name][2]
 
 
-@every_control
+@pytest.mark.parametrize("name", CONTROLS)
 def test_has_the_tickets_counts_in_every_layer(name: str) -> None:
     start = make(name, origin())
     assert start.mask.counts() == KEPT
@@ -184,3 +191,37 @@ def test_reinit_from_ticket_does_without_survivors() -> None:
     ticket = Origin(Start(weights, Mask(weights)), weights, draw, Streams(0, 0), 1, 0)
     for keep_sign in (False, True):
         assert reinit_from_ticket.make(ticket, keep_sign=keep_sign).weights["a"].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("q", [1, 2])
+def test_norm_brings_the_whole_network_to_the_tickets_mean_norm(q: int) -> None:
+    ticket = origin()
+    start = norm.make(ticket, q=q)
+
+    def mean_norm(weights: Made) -> float:
+        powers = [float((weights[name].double().abs() ** q).sum()) for name in MASKED]
+        return sum(power ** (1 / q) for power in powers) / len(MASKED)
+
+    assert mean_norm(masked(start)) == pytest.approx(mean_norm(ticket.ticket.weights), rel=1e-6)
+    factors = torch.cat([(start.weights[name] / ticket.weights[name]).flatten() for name in MASKED])
+    assert float(factors.max() - factors.min()) < 1e-6  # one factor for all
+    assert 0 < float(factors.mean()) < 1
+    assert start.mask.density == 1
+
+
+@pytest.mark.parametrize("q", [1, 2])
+def test_norm_by_layer_brings_every_tensor_to_its_own_norm(q: int) -> None:
+    ticket = origin()
+    start = norm.make(ticket, q=q, by_layer=True)
+    for name in MASKED:
+        wanted = torch.linalg.vector_norm(ticket.ticket.weights[name], q)
+        assert float(torch.linalg.vector_norm(start.weights[name], q)) == pytest.approx(float(wanted), rel=1e-6)
+
+
+def test_norm_of_a_network_of_zeros_is_zero() -> None:
+    weights = {"a": torch.zeros(3), "b": torch.ones(2)}
+    of = Origin(
+        Start(weights, Mask({"a": torch.ones(3), "b": torch.tensor([1, 0])})), weights, draw, Streams(0, 0), 1, 0
+    )
+    made = norm.make(of, q=1, by_layer=True).weights
+    assert (made["a"].tolist(), made["b"].tolist()) == ([0, 0, 0], [0.5, 0.5])

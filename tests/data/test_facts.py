@@ -49,7 +49,7 @@ def test_held_out_leaves_something_to_train_on(amount: Any) -> None:
 
 
 def test_facts_import_no_torch(class_folders: Callable[..., Path]) -> None:
-    described = json.dumps([config("mnist"), config("image_folder", root=str(class_folders()))])
+    described = json.dumps([config("mnist"), config("modular"), config("image_folder", root=str(class_folders()))])
     check = (
         "import json, sys; from lotto.data.facts import facts\n"
         "for described in json.loads(sys.argv[1]): facts(described)\n"

@@ -34,6 +34,7 @@ def excess_kurtosis(values: torch.Tensor) -> float:
         # Cutting a normal at two standard deviations multiplies its own by 0.8796; its excess kurtosis is -0.63.
         ("glorot_truncated", GLOROT * math.sqrt(1.3) * 0.87962566, -0.63),
         ("kaiming_normal", KAIMING, 0.0),
+        ("lecun_normal", math.sqrt(1 / FAN_IN), 0.0),
         ("kaiming_uniform", KAIMING, -1.2),
         ("binary", KAIMING, -2.0),
     ],
@@ -68,6 +69,20 @@ def test_binary_has_one_magnitude_and_the_signs_of_the_kaiming_draw() -> None:
 def test_orthogonal_has_orthonormal_columns() -> None:
     weight = drawn("orthogonal")
     torch.testing.assert_close(weight.T @ weight, torch.eye(FAN_IN), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("weights", ["lecun_normal", None])
+def test_scale_multiplies_the_weights_and_nothing_else(weights: str | None) -> None:
+    made = []
+    for scale in (1.0, 8.0):
+        torch.manual_seed(0)
+        layer = nn.Linear(5, 4)
+        initialise(layer, weights=weights, scale=scale)
+        made.append(layer)
+    assert torch.equal(8 * made[0].weight, made[1].weight)
+    assert torch.equal(made[0].bias, made[1].bias)
+    with pytest.raises(BadRequest, match=r"model\.init\.scale=0 must be greater than 0"):
+        initialise(layer, scale=0)
 
 
 def small_network() -> nn.Sequential:

@@ -71,6 +71,7 @@ RECIPE = {
     "warmup": 0,
     "hold": None,
     "label_smoothing": 0.0,
+    "loss": "cross_entropy",
     "resumable": True,
     "precision": "64",
 }
