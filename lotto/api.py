@@ -175,11 +175,15 @@ def config_of(folder: Path) -> DictConfig:
 
 def _show(outcome: Outcome, stream: IO[str]) -> None:
     """The table, the finding, and where everything lies."""
+    from lotto.report.approximation.table import approximates, print_errors
     from lotto.report.tables import print_table
 
     written = outcome.written
     assert written is not None
-    print_table(outcome.table, written.finding, stream)
+    if approximates(outcome.table):
+        print_errors(outcome.table, stream)
+    else:
+        print_table(outcome.table, written.finding, stream)
     places = {
         "results": [written.csv],
         "report": [written.markdown, written.html],

@@ -78,7 +78,7 @@ def _check_levels(spec: Spec) -> None:
     layers = layers_in(model)
     if spec.start is not None and (mask := _fitted(spec, spec.start)) is not None:
         layers = layers_of(mask, kinds(model))
-    if spec.schedule.levels > 1:
+    if spec.schedule.levels > 1 and spec.iterative is not None:
         forecast(layers, spec.rule, spec.schedule, spec.iterative)
 
 

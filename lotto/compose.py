@@ -116,7 +116,7 @@ def read_spec(config: DictConfig) -> Spec:
         train=train,
         method_name=_text("method.name", method.pop("name")),
         method=imported("method._target_", method.pop("_target_")),
-        iterative=flag("method.iterative", method.pop("iterative")),
+        iterative=_iterative(method.pop("iterative")),
         method_options=dict(method),
         criterion_name=_text("prune.name", prune.pop("name")),
         criterion=section("prune.criterion", prune.pop("criterion"), ("_target_",)),
@@ -148,6 +148,11 @@ def read_spec(config: DictConfig) -> Spec:
     for name in plain.keys() - {*_REQUIRED, *_OPTIONAL}:
         raise BadRequest(f"{name}={plain[name]} is no setting of lotto{near(name, _REQUIRED) or '.'}")
     return spec
+
+
+def _iterative(value: object) -> bool | None:
+    """None for a method whose levels do not follow from pruning rates."""
+    return None if value is None else flag("method.iterative", value)
 
 
 def _check_method(spec: Spec) -> None:

@@ -210,6 +210,16 @@ class Recipe:
             found=found,
         )
 
+    def construct(self, candidates: int, solver: str) -> Stage:
+        """The ticket of the initialisation that computes the model's target from so many candidates for each weight."""
+        fields = {**self._network(), **self._streams, "candidates": candidates, "solver": solver}
+        return Stage("construct", fields, {"weights": self.init()})
+
+    def approximate(self, start: Stage) -> Stage:
+        """How far a network that is not trained is from its target, at the points that the data are."""
+        fields = {**self._network(), **self._streams, "points": dict(self.spec.data.identity)}
+        return Stage("approximate", fields, {"start": start})
+
     def entries(
         self,
         level: int,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
@@ -30,10 +31,18 @@ def results_table(spec: Spec, plan: Plan, store: Store, cached: Collection[str])
     stored = [entry for entry in entries if store.has(entry.trained.key)]
     flops = network_flops(spec, store) if stored else None
     rows = [
-        result_row(spec, entry, store.record(entry.trained.key), cached) | _flops(spec, entry, store, flops)
+        result_row(spec, entry, store.record(entry.trained.key), cached)
+        | _flops(spec, entry, store, flops)
+        | _numbers(entry, store)
         for entry in stored
     ]
     return pd.DataFrame(rows)
+
+
+def _numbers(entry: Entry, store: Store) -> dict[str, Any]:
+    """Columns that a kind of stage fills for itself: of what the row started from, and of its end."""
+    found = [store.record(stage.key)["result"] for stage in (entry.start, entry.trained) if store.has(stage.key)]
+    return {name: value for result in found for name, value in result.get("numbers", {}).items()}
 
 
 def _flops(spec: Spec, entry: Entry, store: Store, flops: Flops | None) -> dict[str, float | None]:
@@ -45,7 +54,7 @@ def _flops(spec: Spec, entry: Entry, store: Store, flops: Flops | None) -> dict[
         return {"flops_inference": None, "flops_training": None}
     inference = flops.inference(kept or {})
     fields = entry.trained.fields
-    trained = FORWARD_PASSES_A_STEP * inference * examples(spec, fields["start"], fields["stop"])
+    trained = FORWARD_PASSES_A_STEP * inference * examples(spec, fields.get("start", 0), fields.get("stop", 0))
     return {"flops_inference": inference, "flops_training": trained}
 
 
@@ -65,12 +74,12 @@ def result_row(spec: Spec, entry: Entry, record: dict[str, Any], cached: Collect
         "early_stop_step": result.get("early_stop_step"),
         "val_loss_min": result.get("val_loss_min"),
         "test_accuracy_early_stop": result.get("test_accuracy_early_stop"),
-        "test_accuracy": result["test_accuracy"],
+        "test_accuracy": result.get("test_accuracy", math.nan),
         "train_steps": result["train_steps"],
-        "wall_seconds": result["wall_seconds"],
+        "wall_seconds": result.get("wall_seconds", math.nan),
         "cached": entry.trained.key in cached,
         "key": entry.trained.key,
         "sample": entry.sample,
         "val_accuracy": result.get("val_accuracy"),
-        "engine": record["engine"],
+        "engine": record.get("engine", ""),
     }

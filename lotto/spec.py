@@ -285,7 +285,7 @@ class Spec:
     train: TrainSpec
     method_name: str
     method: Callable[..., Any]
-    iterative: bool
+    iterative: bool | None  # whether a level is pruned from the one before; None if levels do not follow from rates
     method_options: Mapping[str, Any]
     criterion_name: str
     criterion: Mapping[str, Any]

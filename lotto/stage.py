@@ -13,7 +13,17 @@ if TYPE_CHECKING:
     from lotto.starts.source import Source
 
 # Raised when what a kind of stage computes changes, so that older artifacts are not taken for new ones.
-VERSIONS = {"init": 1, "train": 1, "prune": 1, "rewind": 1, "control": 1, "data": 1, "probe": 1}
+VERSIONS = {
+    "init": 1,
+    "train": 1,
+    "prune": 1,
+    "rewind": 1,
+    "control": 1,
+    "data": 1,
+    "probe": 1,
+    "construct": 1,
+    "approximate": 1,
+}
 
 # The value of a field that has no effect. A field at this value is left out of the key, so that a new field keeps old keys.
 NEUTRAL: dict[str, Any] = {

@@ -140,6 +140,20 @@ def _control(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple
     return tensors | _followed(fields, parents, start.mask), mask_counts(start.mask)
 
 
+def _construct(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple[Tensors, dict[str, Any]]:
+    """A ticket that is constructed for a function."""
+    from lotto.universal.stages import construct_stage  # which is written in terms of this module
+
+    return construct_stage(fields, parents)
+
+
+def _approximate(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple[Tensors, dict[str, Any]]:
+    """How far a network is from a function."""
+    from lotto.universal.stages import approximate_stage
+
+    return approximate_stage(fields, parents)
+
+
 def _followed(fields: Mapping[str, Any], parents: Mapping[str, Tensors], mask: Mask) -> Tensors:
     """The masked optimizer state of the parent ``weights``, if it is to follow them: pruned weights must not move through it."""
     followed: Tensors = {}
@@ -173,4 +187,6 @@ _RUN: dict[str, Callable[[Mapping[str, Any], Mapping[str, Tensors]], tuple[Tenso
     "init": _init,
     "rewind": _rewind,
     "control": _control,
+    "construct": _construct,
+    "approximate": _approximate,
 }

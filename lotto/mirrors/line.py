@@ -117,7 +117,7 @@ class Line:
                 results={name: value for name, value in result_row(spec, entry, record).items() if name != "cached"},
                 metrics=store.metrics(entry.trained.key),
                 before=sum(_steps(other) for other in self.entries if other.level < entry.level and other.sample == 0),
-                began=record["fields"]["start"],
+                began=record["fields"].get("start", 0),
                 store=store,
             )
 
@@ -142,7 +142,8 @@ def lines_of(spec: Spec, plan: Plan) -> list[Line]:
 
 
 def _steps(entry: Entry) -> int:
-    return int(entry.trained.fields["stop"] - entry.trained.fields["start"])
+    fields = entry.trained.fields
+    return int(fields["stop"] - fields["start"]) if entry.trained.kind == "train" else 0
 
 
 def flat(request: Mapping[str, Any]) -> dict[str, Any]:

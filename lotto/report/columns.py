@@ -41,10 +41,25 @@ FURTHER = {
     "engine": "the engine that trained the row",
     "flops_inference": "FLOPs of one example's forward pass, those of pruned weights left out",
     "flops_training": "FLOPs of the fit: three forward passes for every training example, evaluations left out",
+    "target": "the function that the ticket is to compute",
+    "candidates": "random numbers from which a subset is chosen for every weight of the target",
+    "candidates_kept": "of all candidates those that are in a chosen subset",
+    "candidates_offered": "candidates of all weights of the target",
+    "density_offered": "weights that remain, of a network that holds no more candidates than the ticket may use",
+    "error_sup": "greatest distance from the target at any point, of any output",
+    "error_relative_sup": "error_sup over the target's greatest absolute value",
+    "error_exact_sup": "what the exact network errs by of which every weight is a sum of candidates in the ticket",
+    "error_bound": "what the errors of single weights allow error_sup to be at inputs up to 1",
+    "error_combined_sup": "error of random combinations of the outputs, fitted on what the ticket computes; the median",
+    "error_expected_sup": "the outputs' errors by the combinations' coefficients; the median",
+    "weight_error_median": "distance of the sum of the chosen candidates from the target's weight: median over weights",
+    "weight_error_95": "the same: of 95% of the weights not more than this",
+    "weight_error_max": "the same: the greatest",
+    "weights_within": "share of the weights that a subset comes within 0.01 of",
 }
 """What the columns mean that may follow those of the contract."""
 
-TEXT = ("experiment", "method", "criterion", "branch", "key", "engine")
+TEXT = ("experiment", "method", "criterion", "branch", "key", "engine", "target")
 """Columns never read as numbers: ``12e4`` is a key, and ``none`` a method."""
 
 

@@ -105,7 +105,7 @@ def print_table(table: pd.DataFrame, finding: Finding, stream: IO[str], measure:
     if finding.level is not None:
         console.print(f"{MARK} {MARKED}", markup=False)
     console.print()
-    console.print(_wrapped(finding.sentence, console.width), markup=False)
+    console.print(wrapped(finding.sentence, console.width), markup=False)
 
 
 def markdown_table(table: pd.DataFrame, measure: Measure, finding: Finding) -> str:
@@ -126,7 +126,7 @@ def markdown_grid(header: Sequence[str], rows: Iterable[tuple[Sequence[str], boo
     return "\n".join(lines)
 
 
-def _wrapped(text: str, width: int) -> str:
+def wrapped(text: str, width: int) -> str:
     """``text`` in lines of at most ``width``, each ``n = 5`` on one of them."""
     return textwrap.fill(text.replace("n = ", f"n{UNBROKEN}={UNBROKEN}"), width).replace(UNBROKEN, " ")
 

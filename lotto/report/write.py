@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from lotto.report.approximation.table import approximates
+from lotto.report.approximation.write import write_approximation
 from lotto.report.aside import write_aside
 from lotto.report.beside import NOTHING, Beside
 from lotto.report.columns import write_csv
 from lotto.report.csv_tables import write_csv_tables
 from lotto.report.figures import accuracy_figure, early_stop_figure
-from lotto.report.finding import Finding, find
+from lotto.report.finding import find
 from lotto.report.html import html_report, shows
 from lotto.report.latex import write_latex
 from lotto.report.level_tests import every_test
 from lotto.report.markdown import markdown_report
 from lotto.report.measures import ACCURACY
 from lotto.report.meta import ReportMeta
-
-
-@dataclass(frozen=True)
-class Written:
-    """Where the parts of a report lie, and what it finds."""
-
-    csv: Path
-    markdown: Path
-    html: Path
-    figures: tuple[Path, ...]
-    tables: tuple[Path, ...]
-    finding: Finding
+from lotto.report.written import Written
 
 
 def write_report(
@@ -50,6 +40,8 @@ def write_report(
     Unless ``anew``, pages, figures and tables that were written from the same table are left as they are.
     """
     _require_one_search(table)
+    if approximates(table):
+        return write_approximation(table, meta, folder, find(table, measure), beside)
     csv = write_csv(table, folder / "results.csv")
     finding = find(table, measure)
     markdown, html = folder / "report.md", folder / "report.html"

@@ -20,6 +20,8 @@ from lotto.sweep.definition import DENSITY
 _LOOKS = (*KNOWN.values(), *SPARE)
 # Characters of a legend entry that still has another beside it in a paper's column.
 LONGEST_BESIDE = 34
+# Numbers that are more than this factor apart are drawn by their logarithm.
+DECADES = 1000
 _DASHES = ("-", "--", ":", "-.")
 
 
@@ -38,6 +40,8 @@ def draw_sweep(lines: Sequence[Curve], x: str, measure: Measure) -> Figure:
         axes.set_ylabel(f"{measure.phrase}{' (%)' if measure.is_fraction else ''}".replace(" at ", "\nat "))
         if measure.is_fraction:
             axes.yaxis.set_major_formatter(PercentFormatter(xmax=1, symbol=""))
+        if not measure.is_fraction and 0 < points["min"].min() < points["max"].max() / DECADES:
+            axes.set_yscale("log")
         if "accuracy" in measure.column:
             _from_the_floor(axes, points)
         figure.legend(loc="outside upper center", ncols=columns, frameon=False, handlelength=2.2, columnspacing=1.0)

@@ -31,6 +31,8 @@ class Ancestry:
         record = self.store.record(self.key)
         if record["kind"] == "train":
             return int(record["fields"].get("start", 0))
+        if record["kind"] == "approximate":
+            record = self.store.record(record["parents"]["start"])
         while record["kind"] == "control" and self.store.has(record["parents"]["ticket"]):
             record = self.store.record(record["parents"]["ticket"])
         if record["kind"] == "init":

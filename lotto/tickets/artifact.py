@@ -17,7 +17,9 @@ from lotto.tickets.metadata import metadata
 from lotto.tickets.ticket import Ticket
 from lotto.training.network import Tensors, state_of
 
-STARTS = ("rewind", "control", "init", "train")
+STARTS = ("rewind", "control", "construct", "init", "train")
+# What is made from a ticket, and is none itself.
+FROM_STARTS = ("train", "approximate")
 NETWORK = ("model", "input_shape", "classes")
 
 
@@ -35,7 +37,7 @@ def from_store(store: Store, key: str, method: Mapping[str, Any] | None = None) 
     record = store.record(key)
     # Where training moves the mask, the ticket is what it ended with: weights and mask of its last step.
     moved = record["kind"] == "train" and bool(record["fields"].get("regimen")) and "layers" in record["result"]
-    start = key if moved or record["kind"] != "train" else record["parents"]["start"]
+    start = key if moved or record["kind"] not in FROM_STARTS else record["parents"]["start"]
     kind = store.record(start)["kind"]
     if kind not in STARTS:
         raise BadRequest(

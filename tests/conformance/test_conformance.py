@@ -17,6 +17,7 @@ from torch import nn
 import lotto
 from lotto.compose import CONF, imported
 from lotto.controls.origin import Origin, Start
+from lotto.errors import BadRequest
 from lotto.models.anatomy import kinds
 from lotto.models.resnet import CifarResNet
 from lotto.plan import Plan
@@ -97,6 +98,12 @@ def test_control(file: Path) -> None:
         assert not bool(made[name][~start.mask[name]].any())
 
 
+# What a method needs beside its YAML.
+NEEDED = {"universal": ["experiment=universal/weight"]}
+# Methods that train no ticket, and so have no step to rewind to.
+UNTRAINED = ("universal",)
+
+
 @of_group("method")
 @pytest.mark.parametrize("rewind_at", [0, 100])
 def test_method(file: Path, rewind_at: int, spec_of: Callable[..., Spec]) -> None:
@@ -106,8 +113,17 @@ def test_method(file: Path, rewind_at: int, spec_of: Callable[..., Spec]) -> Non
 
     controls = ",".join(path.stem for path in found("controls"))
     spec = spec_of(
-        f"method={file.stem}", "replicates=2", "schedule.levels=4", f"controls=[{controls}]", f"rewind.at={rewind_at}"
+        *NEEDED.get(file.stem, []),
+        f"method={file.stem}",
+        "replicates=2",
+        "schedule.levels=4",
+        f"controls=[{controls}]",
+        f"rewind.at={rewind_at}",
     )
+    if file.stem in UNTRAINED and rewind_at:
+        with pytest.raises(BadRequest, match=f"rewind.at={rewind_at}"):
+            Plan.of(spec)
+        return
     plan = Plan.of(spec)
     rows = Counter((entry.branch, entry.level, entry.replicate) for entry in plan.entries)
     expected = {("ticket", level, replicate): 1 for level in range(4) for replicate in range(2)}
@@ -123,7 +139,9 @@ def test_method(file: Path, rewind_at: int, spec_of: Callable[..., Spec]) -> Non
     tickets = {(e.level, e.replicate): e.start.key for e in plan.entries if e.branch == "ticket"}
     assert len(set(tickets.values())) == len(tickets)
     for entry in plan.entries:
-        if "search" not in config:  # which brings its own length
+        if entry.trained.kind != "train":
+            assert file.stem in UNTRAINED
+        elif "search" not in config:  # which brings its own length
             assert entry.trained.fields["stop"] == spec.train.steps
         assert entry.trained.fields["replicate"] == entry.replicate
         assert entry.trained.parents["start"].key == entry.start.key

@@ -15,6 +15,8 @@ from lotto.models.init import BATCHNORM, BIASES, WEIGHTS
 
 FOLDER = Path(__file__).parents[2] / "conf" / "model"
 FILES = sorted(FOLDER.glob("*.yaml"))
+# Not for images, or not written yet.
+OF_THEIR_OWN = ("candidates", "custom")
 WEIGHTS_OF = {
     "lenet": 266_200,
     "conv2": 4_300_992,
@@ -47,7 +49,7 @@ def test_file_says_what_it_is_and_how_it_is_initialised(file: Path) -> None:
         assert option is None or option in known
 
 
-@pytest.mark.parametrize("name", [file.stem for file in FILES if file.stem != "custom"])
+@pytest.mark.parametrize("name", [file.stem for file in FILES if file.stem not in OF_THEIR_OWN])
 def test_file_builds_a_classifier_for_its_images(name: str) -> None:
     shape = shape_for(name)
     model = skeleton(read(name), shape, classes=10)

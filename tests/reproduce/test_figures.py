@@ -107,7 +107,7 @@ def test_every_scale_of_a_figure_composes(name: str) -> None:
         for point in ends(name, scale):
             spec = spec_at(*point.overrides)
             if scale == "smoke":
-                assert spec.data.identity["name"] == "digits"
+                assert spec.data.identity["name"] in ("digits", "cube")  # nothing to fetch
                 assert spec.replicates >= 2
 
 

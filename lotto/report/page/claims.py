@@ -22,6 +22,7 @@ _MARKS = {
     "computed": "computed from the paper's numbers",
     "from memory": "from memory",
     "plotted": "read off a plot",
+    "measured": "measured apart from lotto",
 }
 
 
