@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lotto.errors import BadRequest
-from lotto.lengths import Length
+from lotto.lengths import Length, moment
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,26 @@ def test_anything_else_is_refused_in_one_sentence(written: object) -> None:
     assert str(refusal.value) == (
         f"train.steps={written} is not a length: write iterations (500it), epochs (3ep) or both (2ep100it)."
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "step"),
+    [
+        ("75%", 65_918),
+        (0.75, 65_918),
+        ("100%", 87_891),
+        ("0%", 0),
+        ("37.5%", 32_959),
+        ("700it", 700),
+        ("2ep", 706),
+        (5, 5),
+    ],
+)
+def test_a_moment_of_training(written: object, step: int) -> None:
+    assert moment(written, "method.end", 87_891, 353) == step
+
+
+@pytest.mark.parametrize("written", ["101%", 1.5, -0.1, "87892it", "-5%", "%", float("nan"), None])
+def test_a_moment_beyond_training_is_refused(written: object) -> None:
+    with pytest.raises(BadRequest, match=r"^method\.end="):
+        moment(written, "method.end", 87_891, 353)

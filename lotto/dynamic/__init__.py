@@ -1,0 +1,1 @@
+"""Masks that move while a network trains: SET, RigL, ITOP and gradual magnitude pruning, as regimens of a train stage."""

@@ -1,0 +1,95 @@
+"""The stages of methods whose mask moves while the network trains. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from lotto.dynamic.schedule import DECAYS
+from lotto.errors import BadRequest
+from lotto.fields import choice, flag, list_of
+from lotto.fields import fraction as share
+from lotto.lengths import Length, moment
+from lotto.recipe import Entry, Recipe
+from lotto.stage import Stage
+
+GROWTH = ("random", "gradient", "random_unfired")
+# Branches beside the ticket and its controls.
+BESIDE = ("static", "frozen")
+
+
+def moving_mask(recipe: Recipe, beside: Sequence[str], **options: Any) -> Iterator[Entry]:
+    """Level 0 is the dense network; at level L a mask of L's density moves while its network trains.
+
+    The mask begins as that of pruning before training: by what ``prune`` says, of the weights of the rewinding point.
+
+    Args:
+        beside: branches to be trained besides, of ``BESIDE``: see ``_beside``.
+        options: of the regimen, as in ``conf/method/rigl.yaml``.
+    """
+    regimen = moving_regimen(recipe, **options)
+    wanted = tuple(choice("method.beside", one, BESIDE) for one in list_of("method.beside", beside))
+    yield recipe.dense_entry(recipe.dense())
+    for level in range(1, recipe.levels):
+        point = recipe.rewinding_point()
+        start = recipe.rewind(point, recipe.prune(point, None, level, since=0))
+        trained = recipe.train(start, regimen=regimen)
+        found = recipe.rewind(trained, trained)
+        yield from recipe.entries(level, found, trained, start=start)
+        yield from _beside(recipe, wanted, level, trained, {"static": start, "frozen": found})
+
+
+def _beside(
+    recipe: Recipe, wanted: Sequence[str], level: int, trained: Stage, starts: Mapping[str, Stage]
+) -> Iterator[Entry]:
+    """What moving was worth: the first mask and the last one, trained without moving (static sparse training, and ``frozen``)."""
+    for branch in wanted:
+        start = starts[branch]
+        yield Entry(branch, level, recipe.replicate, 0, start, recipe.train(start), trained)
+
+
+def moving_regimen(
+    recipe: Recipe,
+    *,
+    every: object,
+    begin: object,
+    end: object,
+    fraction: object,
+    decay: object,
+    least: object,
+    growth: object,
+    replaces_step: object,
+) -> dict[str, Any]:
+    """The regimen of SET and RigL in steps, checked.
+
+    Raises:
+        BadRequest: an option is out of its range.
+    """
+    made: dict[str, Any] = {
+        "_target_": "lotto.dynamic.moving.MovingMask",
+        "every": period(recipe, every),
+        "begin": at(recipe, "begin", begin),
+        "end": at(recipe, "end", end),
+        "fraction": share("method.fraction", fraction),
+        "decay": choice("method.decay", decay, DECAYS),
+        "least": share("method.least", least),
+        "growth": choice("method.growth", growth, GROWTH),
+        "replaces_step": flag("method.replaces_step", replaces_step),
+    }
+    if made["least"] > made["fraction"]:
+        raise BadRequest(f"method.least={least} lies above method.fraction={fraction}, which falls to it.")
+    return made
+
+
+def at(recipe: Recipe, name: str, written: object) -> int:
+    """A moment of training as a step."""
+    train = recipe.spec.train
+    return moment(written, f"method.{name}", train.steps, train.steps_per_epoch)
+
+
+def period(recipe: Recipe, written: object) -> int:
+    """The steps between two updates."""
+    steps = Length.parse(written, "method.every").steps(recipe.spec.train.steps_per_epoch)
+    if steps < 1:
+        raise BadRequest(f"method.every={written} is too short: 1 iteration at least.")
+    return steps

@@ -1,0 +1,20 @@
+"""SET, sparse evolutionary training: the smallest weights go, others grow at random (Mocanu et al. 2018, arXiv 1707.04780).
+
+A random mask of the wanted density is trained; after every epoch each layer drops the part ``fraction`` of its weights that is
+smallest in size and grows as many, drawn uniformly from where there is none. The paper's zeta is 0.3 and constant, its masks are
+Erdős-Rényi (``prune.allocation=er``), and it drops the smallest positive and the largest negative weights, half of each; here sizes are
+compared without their sign, as its successors do. The paper draws new weights at random; here they are zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from lotto.dynamic.planning import moving_mask
+from lotto.recipe import Entry, Recipe
+
+
+def entries(recipe: Recipe, beside: Sequence[str], **options: Any) -> Iterator[Entry]:
+    """Level 0 is the dense network; level L is trained at L's density from beginning to end, its mask moving at random."""
+    yield from moving_mask(recipe, beside, **options)
