@@ -4,8 +4,8 @@ Of a convolution or linear layer with a mask a fraction density of the dense lay
 zeros would compute; today's dense kernels compute all of it. What is no such layer (attention's products, say) counts as dense. Biases,
 normalisations, activations and poolings are not counted, as is usual.
 
-Training costs three forward passes a step: one forward, and two of the same size backward (Evci et al. 2020, Rigging the Lottery, §4 and
-App. H: 3 f_S for a sparsity that does not change). Evaluations are not counted.
+Training costs three forward passes a step, one forward and two of the same size backward, where the mask stays; where it moves, what its
+regimen says (``lotto.passes``). Evaluations are not counted.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ from typing import Any
 from lotto.estimate import Notes
 from lotto.spec import Spec
 from lotto.store import Store
-
-FORWARD_PASSES_A_STEP = 3
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ import math
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
-from lotto.flops import FORWARD_PASSES_A_STEP, Flops, examples, network_flops
+from lotto.flops import Flops, examples, network_flops
+from lotto.passes import STATIC, Passes
 from lotto.plan import Plan
 from lotto.recipe import Entry
 from lotto.spec import Spec
@@ -48,13 +49,17 @@ def _numbers(entry: Entry, store: Store) -> dict[str, Any]:
 def _flops(spec: Spec, entry: Entry, store: Store, flops: Flops | None) -> dict[str, float | None]:
     """The forward pass of one example, and the whole fit."""
     # An imported ticket's start may be gone, or be a network of weights alone.
-    own = store.record(entry.trained.key)["result"].get("layers")  # of a mask that training moved
+    result = store.record(entry.trained.key)["result"]
+    own = result.get("layers")  # of a mask that training moved
     kept = own or (store.record(entry.start.key)["result"].get("layers", {}) if store.has(entry.start.key) else None)
     if flops is None or (kept is None and entry.level > 0):
         return {"flops_inference": None, "flops_training": None}
     inference = flops.inference(kept or {})
     fields = entry.trained.fields
-    trained = FORWARD_PASSES_A_STEP * inference * examples(spec, fields.get("start", 0), fields.get("stop", 0))
+    passes = Passes(**result["passes"]) if "passes" in result else STATIC
+    # Where density changes in training, what counts is the mean over its steps.
+    mean = flops.inference(result["mean_layers"]) if "mean_layers" in result else inference
+    trained = passes.flops(mean, flops.inference({})) * examples(spec, fields.get("start", 0), fields.get("stop", 0))
     return {"flops_inference": inference, "flops_training": trained}
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lotto.dynamic.cost import STATIC, by_gradient
 from lotto.dynamic.regrow import Growth, at_random, by_size, never_active_first, regrown
 from lotto.dynamic.schedule import drop_fraction, is_update
+from lotto.passes import STATIC, by_gradient
 from lotto.training.network import Tensors
 from lotto.training.regimen import Regimen, View
 
@@ -104,9 +104,8 @@ class MovingMask(Regimen):
 
     def results(self) -> dict[str, Any]:
         return {
-            "ever_active": self._share(),
+            "numbers": {"ever_active": self._share(), "mask_updates": self._updates},
             "ever_active_layers": self._shares(),
-            "mask_updates": self._updates,
             "passes": self._passes().as_record(),
         }
 

@@ -18,16 +18,15 @@ GROWTH = ("random", "gradient", "random_unfired")
 BESIDE = ("static", "frozen")
 
 
-def moving_mask(recipe: Recipe, beside: Sequence[str], **options: Any) -> Iterator[Entry]:
+def moving_mask(recipe: Recipe, regimen: Mapping[str, Any], beside: object) -> Iterator[Entry]:
     """Level 0 is the dense network; at level L a mask of L's density moves while its network trains.
 
     The mask begins as that of pruning before training: by what ``prune`` says, of the weights of the rewinding point.
 
     Args:
+        regimen: what moves the mask.
         beside: branches to be trained besides, of ``BESIDE``: see ``_beside``.
-        options: of the regimen, as in ``conf/method/rigl.yaml``.
     """
-    regimen = moving_regimen(recipe, **options)
     wanted = tuple(choice("method.beside", one, BESIDE) for one in list_of("method.beside", beside))
     yield recipe.dense_entry(recipe.dense())
     for level in range(1, recipe.levels):

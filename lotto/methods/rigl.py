@@ -10,13 +10,35 @@ optimizer's step, and a weight that is dropped and grown at once keeps its value
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
 
-from lotto.dynamic.planning import moving_mask
+from lotto.dynamic.planning import moving_mask, moving_regimen
 from lotto.recipe import Entry, Recipe
 
 
-def entries(recipe: Recipe, beside: Sequence[str], **options: Any) -> Iterator[Entry]:
+def entries(
+    recipe: Recipe,
+    *,
+    every: object,
+    begin: object,
+    end: object,
+    fraction: object,
+    decay: object,
+    least: object,
+    growth: object,
+    replaces_step: object,
+    beside: object,
+) -> Iterator[Entry]:
     """Level 0 is the dense network; level L is trained at L's density from beginning to end, its mask moving by gradients."""
-    yield from moving_mask(recipe, beside, **options)
+    regimen = moving_regimen(
+        recipe,
+        every=every,
+        begin=begin,
+        end=end,
+        fraction=fraction,
+        decay=decay,
+        least=least,
+        growth=growth,
+        replaces_step=replaces_step,
+    )
+    yield from moving_mask(recipe, regimen, beside)

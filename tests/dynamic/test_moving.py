@@ -134,7 +134,7 @@ def test_without_a_fraction_it_is_static_sparse_training_to_the_bit(kind: str) -
     static = fitted(lenet, members(lenet, 2, DENSITY), "stacked")
     still = trained({**KINDS[kind], "fraction": 0.0}, members(lenet, 2, DENSITY))
     assert worst_difference(still, static) == 0.0
-    assert all(one.results["ever_active"] == pytest.approx(DENSITY, abs=0.02) for one in still)
+    assert all(one.results["numbers"]["ever_active"] == pytest.approx(DENSITY, abs=0.02) for one in still)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -150,7 +150,7 @@ def test_a_stack_does_what_each_replicate_does_alone(kind: str) -> None:
     assert worst_difference(together, apart) < 1e-10
     for one, other in zip(together, apart, strict=True):
         assert mask_in(one.own) == mask_in(other.own)
-        assert one.results["ever_active"] == other.results["ever_active"]
+        assert one.results["numbers"]["ever_active"] == other.results["numbers"]["ever_active"]
     assert mask_in(together[0].own) != mask_in(together[1].own)
 
 
@@ -169,7 +169,7 @@ def test_the_share_that_was_ever_active() -> None:
         for mask in kept.values()
     )
     assert shares[-1] == pytest.approx(shares[0] + grown / total)
-    assert outcome.results["ever_active"] == shares[-1]
+    assert outcome.results["numbers"]["ever_active"] == shares[-1]
     by_layer = outcome.results["ever_active_layers"]
     assert sum(by_layer[name] * mask.numel() for name, mask in kept.items()) / total == pytest.approx(shares[-1])
     assert [row["drop_fraction"] for row in outcome.metrics] == pytest.approx(

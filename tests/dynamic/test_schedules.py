@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lotto.dynamic.cost import GRADUAL, STATIC, by_gradient
 from lotto.dynamic.schedule import cubic_sparsity, drop_fraction, is_pruning_step, is_update
+from lotto.passes import GRADUAL, STATIC, by_gradient
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,12 @@ def test_the_cubic_schedule_at_its_ends_and_half_way() -> None:
     assert cubic_sparsity(200, 0.2, 0.8, 100, 300) == pytest.approx(0.8 - 0.6 / 8)
 
 
-@given(st.floats(0, 1), st.floats(0, 1), st.integers(0, 50), st.integers(0, 50))
+@given(
+    st.floats(0, 1, allow_subnormal=False),
+    st.floats(0, 1, allow_subnormal=False),
+    st.integers(0, 50),
+    st.integers(0, 50),
+)
 def test_the_cubic_schedule_never_falls(one: float, other: float, begin: int, length: int) -> None:
     initial, final = sorted((one, other))
     path = [cubic_sparsity(step, initial, final, begin, begin + length) for step in range(begin + length + 5)]
