@@ -181,7 +181,8 @@ REFUSALS: list[tuple[str, Any, str]] = [
     (
         "prune.allocation",
         "layer_wise",
-        "prune.allocation=layer_wise is unknown: choose from layerwise, global, openlth, uniform, erk, er, balanced; did you mean layerwise?",
+        "prune.allocation=layer_wise is unknown: choose from layerwise, global, openlth, uniform, erk, er, "
+        "balanced; did you mean layerwise?",
     ),
     ("schedule.levels", 0, "schedule.levels=0 is not a number of levels: 1 (the dense network alone) or more."),
     ("schedule.density", 1, "schedule.density=1 lies outside (0, 1)."),
