@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from lotto.compose import imported
 from lotto.errors import BadRequest
 from lotto.plan import Plan
 from lotto.probes.options import check_options, check_values
 from lotto.pruning.allocate import forecast
+from lotto.pruning.scoring import Scoring
 from lotto.spec import Spec
 from lotto.stage import stack_name
 from lotto.starts.source import Source
@@ -55,6 +57,21 @@ def _check_functions(spec: Spec) -> None:
             raise BadRequest(f"{field} cannot be set up: {config['_target_']} has {reason}.") from None
         if field.startswith("controls."):
             check_values(field, function, options, {})
+        if field == "prune.criterion":
+            check_values("prune.criterion", function, options, {})
+            _check_scoring(str(config["_target_"]), inspect.signature(function).parameters, spec.scoring)
+
+
+def _check_scoring(target: str, names: Mapping[str, Any], scoring: Scoring) -> None:
+    """What a criterion asks for must be in its replicate's key, and what it does not look at must not."""
+    if "batches" in names and scoring.batches is None:
+        raise BadRequest(f"prune.batches is null, and {target} looks at images: give prune.batches={{per_class: 10}}.")
+    if "batches" not in names and scoring.batches is not None:
+        raise BadRequest(f"prune.batches would change nothing: {target} does not take batches. Leave it null.")
+    if "generator" in names and not scoring.draws and scoring.batches is None:
+        raise BadRequest(
+            f"prune.draws=false, and {target} takes a generator: give prune.draws=true, or all replicates draw alike."
+        )
 
 
 def _check_probes(spec: Spec) -> None:

@@ -261,6 +261,8 @@ class Recipe:
             parents["weights"] = weights or self.rewinding_point()
             # The state belongs to the weights of the rewinding point: a control that keeps them keeps it as its ticket does.
             fields["optimizer_state"] = self._optimizer_state()
+        if control.needs_scores:
+            parents["inverted"] = _inverted(control.name, ticket)
         return Stage("control", fields, parents)
 
     def _network(self) -> dict[str, Any]:
@@ -319,3 +321,17 @@ class Recipe:
             "regimen": dict(regimen) if regimen else None,
         }
         return Stage("train", fields, {"start": parent, **({"found": found} if found else {})})
+
+
+def _inverted(control: str, ticket: Stage) -> Stage:
+    """The mask that the ticket's criterion leaves if in every layer as many weights of the lowest scores are kept.
+
+    Raises:
+        BadRequest: the ticket's mask does not come from a criterion's scores.
+    """
+    mask = ticket.parents.get("mask")
+    if mask is None or mask.kind != "prune":
+        raise BadRequest(
+            f"controls=[{control}] turns a criterion's scores round, and this method's tickets are not pruned by any: drop this control."
+        )
+    return Stage("prune", {**mask.fields, "keep": "lowest"}, {**mask.parents, "counts": mask})

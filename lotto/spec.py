@@ -144,6 +144,7 @@ class ControlSpec:
         samples: how many are drawn per ticket.
         needs_weights: whether it starts from the unpruned weights of the rewinding point.
         levels: those at which it is made; None for all.
+        needs_scores: whether it is made of the mask that keeps the lowest scores.
     """
 
     name: str
@@ -151,6 +152,7 @@ class ControlSpec:
     samples: int
     needs_weights: bool
     levels: tuple[int, ...] | None = None
+    needs_scores: bool = False
 
     @classmethod
     def read(cls, name: str, config: Mapping[str, Any]) -> ControlSpec:
@@ -160,6 +162,7 @@ class ControlSpec:
             samples=whole(f"controls.{name}.samples", config.pop("samples", 1), 1),
             needs_weights=flag(f"controls.{name}.needs_weights", config.pop("needs_weights")),
             levels=levels_of(f"controls.{name}.levels", config.pop("levels", None)),
+            needs_scores=flag(f"controls.{name}.needs_scores", config.pop("needs_scores", False)),
             config=config,
         )
 

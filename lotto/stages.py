@@ -132,6 +132,7 @@ def _control(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple
         streams=streams_of(fields),
         level=fields["level"],
         sample=fields["sample"],
+        inverted=mask_in(parents.get("inverted", {})),
     )
     options = dict(fields["control"])
     start = get_method(options.pop("_target_"))(origin, **options)

@@ -34,6 +34,7 @@ class Origin:
         streams: the replicate's random streams.
         level: of the ticket.
         sample: which of several draws of this control for this ticket.
+        inverted: the mask that keeps the lowest of the scores that the ticket has the highest of, for controls that need it.
     """
 
     ticket: Start
@@ -42,6 +43,7 @@ class Origin:
     streams: Streams
     level: int
     sample: int
+    inverted: Mask | None = None
 
     def unpruned(self) -> dict[str, Tensor]:
         """The ticket with the rewinding point's value at every pruned place; biases, statistics and all else as the ticket has them."""

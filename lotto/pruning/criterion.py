@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from lotto.errors import BadRequest, LottoError
 from lotto.mask import Mask
 from lotto.models.anatomy import kinds
+from lotto.probes.options import check_values
 
 Batch = tuple[Tensor, Tensor]
 Scores = dict[str, Tensor]
@@ -92,7 +93,7 @@ def ask(
     given = surroundings.asked({name: names[name] for name in names if name not in options}, trial)
     if "mask" in names and "mask" not in options:
         given["mask"] = mask if mask is not None else _dense(trial)
-    _check_call(criterion, surroundings.name, {**given, **options})
+    _check_call(criterion, surroundings.name, given, options)
     with _aside(trial, surroundings.number):
         found = criterion(trial, **{**given, **options})
     return _checked(found, model, mask, surroundings.name)
@@ -110,13 +111,14 @@ def _arguments(criterion: Criterion) -> Mapping[str, inspect.Parameter]:
         return {}  # something compiled, which says nothing of what it takes
 
 
-def _check_call(criterion: Criterion, name: str, options: Mapping[str, Any]) -> None:
+def _check_call(criterion: Criterion, name: str, given: Mapping[str, Any], options: Mapping[str, Any]) -> None:
     try:
-        inspect.signature(criterion).bind(None, **options)
+        inspect.signature(criterion).bind(None, **{**given, **options})
     except TypeError as reason:
         raise BadRequest(f"The criterion {name} cannot be called like this: {reason}.") from None
     except ValueError:
-        pass  # something compiled
+        return  # something compiled
+    check_values(name, criterion, options, {})
 
 
 def _copied(model: nn.Module) -> nn.Module:
