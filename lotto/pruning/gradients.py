@@ -23,7 +23,11 @@ def prunable(model: nn.Module) -> dict[str, nn.Parameter]:
 
 
 def set_mode(model: nn.Module, mode: Mode) -> None:
-    model.train(mode == "train")
+    """Normalisation takes the statistics of the images (``train``) or its running ones; nothing is dropped out, which would be chance."""
+    model.eval()
+    for module in model.modules():
+        if mode == "train" and isinstance(module, nn.modules.batchnorm._NormBase):
+            module.train()
 
 
 def gradients(model: nn.Module, batch: Batch, temperature: float = 1.0, keep_graph: bool = False) -> tuple[Tensor, ...]:
