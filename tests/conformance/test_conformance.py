@@ -141,7 +141,7 @@ def test_method(file: Path, rewind_at: int, spec_of: Callable[..., Spec]) -> Non
     assert {row: count for row, count in rows.items() if row[0] not in own} == expected
 
     tickets = {(e.level, e.replicate): e for e in plan.entries if e.branch == "ticket"}
-    moves = [bool(entry.trained.fields["regimen"]) for entry in tickets.values() if entry.level > 0]
+    moves = [bool(entry.trained.fields.get("regimen")) for entry in tickets.values() if entry.level > 0]
     if not any(moves):
         assert len({entry.start.key for entry in tickets.values()}) == len(tickets)
     for entry in plan.entries:
