@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 
 def check_hardware(spec: Spec) -> None:
-    """Raises BadRequest if the accelerator that is asked for is not there."""
+    """Raises BadRequest if the accelerator that is asked for is not there, or what is to measure its power."""
+    spec.hardware.energy.check()
     if spec.hardware.accelerator != "gpu":
         return
     from lotto.running.loading import collector_paused

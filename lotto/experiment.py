@@ -217,6 +217,7 @@ def _report(
         steps_total=plan.steps(list(plan.stages.values())),
         wall_seconds=seconds,
         start=start_words(spec),
+        energy=_energy_words(spec, table),
     )
     try:
         return write_report(
@@ -226,6 +227,18 @@ def _report(
         raise StageFailed(
             f"The report could not be written to {folder} ({reason.strerror}); the results are in {spec.store}: run again."
         ) from None
+
+
+def _energy_words(spec: Spec, table: pd.DataFrame) -> str:
+    from lotto.report.evidence import Evidence
+    from lotto.report.page.cost import cost
+    from lotto.report.page.costing import energy_words
+
+    if "energy_kwh" not in table:
+        return ""
+    energy = spec.hardware.energy
+    words = energy_words(cost(table, Evidence.read(table, Store(spec.store))))
+    return words and f"{words}; PUE {energy.pue:g}, {energy.carbon_intensity:g} kg of CO2 for a kWh"
 
 
 def start_words(spec: Spec) -> str:

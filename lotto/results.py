@@ -87,4 +87,5 @@ def result_row(spec: Spec, entry: Entry, record: dict[str, Any], cached: Collect
         "sample": entry.sample,
         "val_accuracy": result.get("val_accuracy"),
         "engine": record.get("engine", ""),
+        **spec.hardware.energy.of_fit(record),
     }

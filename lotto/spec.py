@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lotto.data.facts import Facts, steps_per_epoch
+from lotto.energy import EnergySpec
 from lotto.errors import BadRequest
 from lotto.fields import (
     check_levels,
@@ -238,6 +239,7 @@ class HardwareSpec:
 
     Args:
         devices: processes, each with a device, that share every batch; None for as many as there are GPUs here, or as torchrun started.
+        energy: what is measured of power, and what follows from it.
     """
 
     accelerator: str = "auto"
@@ -248,6 +250,7 @@ class HardwareSpec:
     graph: bool = True
     checkpoint_every: float = 60.0
     devices: int | None = 1
+    energy: EnergySpec = dataclasses.field(default_factory=EnergySpec)
 
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> HardwareSpec:
@@ -263,6 +266,7 @@ class HardwareSpec:
             graph=flag("hardware.graph", config.pop("graph", True)),
             checkpoint_every=not_negative("hardware.checkpoint_every", config.pop("checkpoint_every", 60.0)),
             devices=None if devices == "auto" else whole("hardware.devices", devices, 1),
+            energy=EnergySpec.taken_from(config),
             **nothing_left("hardware", config),
         )
         if made.compile and made.devices != 1:

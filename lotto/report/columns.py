@@ -56,10 +56,13 @@ FURTHER = {
     "weight_error_95": "the same: of 95% of the weights not more than this",
     "weight_error_max": "the same: the greatest",
     "weights_within": "share of the weights that a subset comes within 0.01 of",
+    "energy_kwh": "energy of the fit that trained the row, the same for replicates stacked in it",
+    "co2_kg": "carbon dioxide of that energy",
+    "energy_from": "measured (codecarbon) or estimated (hardware.watts and wall time)",
 }
 """What the columns mean that may follow those of the contract."""
 
-TEXT = ("experiment", "method", "criterion", "branch", "key", "engine", "target")
+TEXT = ("experiment", "method", "criterion", "branch", "key", "engine", "target", "energy_from")
 """Columns never read as numbers: ``12e4`` is a key, and ``none`` a method."""
 
 

@@ -31,6 +31,7 @@ class ReportMeta:
     steps_total: int
     wall_seconds: float
     start: str = ""
+    energy: str = ""
 
     def facts(self) -> dict[str, str]:
         """The provenance as label and text, in the order in which a report lists it; the tickets are listed apart."""
@@ -41,6 +42,7 @@ class ReportMeta:
             "Overrides": " ".join(self.overrides) or "none",
             "Training steps": f"{self.steps_run:,} of {self.steps_total:,} run now, the others read from the store",
             "Wall time": f"{self.wall_seconds:,.0f} s",
+            **({"Energy": self.energy} if self.energy else {}),
             "Hardware": self.hardware,
             "Versions": ", ".join(f"{name} {version}" for name, version in self.versions.items()),
             "Store": str(self.store),

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from lotto.data.interface import Data
+from lotto.energy import measuring
 from lotto.errors import TERMINATED, StageFailed
 from lotto.mask import Mask
 from lotto.models.anatomy import counts
@@ -162,7 +163,8 @@ def train_stack(
     trainer.callbacks.append(requests)  # type: ignore[attr-defined]
     with requests.kept():
         with _let_go_of(trainer, fit), _in_step(ranks):
-            with torch.random.fork_rng(), interruptible():
+            measured = hardware.energy.measured and (ranks is None or ranks.first)
+            with torch.random.fork_rng(), interruptible(), measuring(measured) as power:
                 trainer.fit(fit, DataLoader(steps, batch_size=None))  # type: ignore[arg-type]
             outcome, trained, ran = fit.outcome, fit.trained, {"device": fit.trained_on, "times": fit.times}
         weights = sum(counts(model).values())
@@ -173,6 +175,7 @@ def train_stack(
             "stack": [stage.key for stage in stack.stages],
             "ranks": 1 if ranks is None else ranks.share.count,
             **ran,
+            **({} if power.watts is None else {"watts": power.watts}),
             "versions": versions(),
         }
         failures = []

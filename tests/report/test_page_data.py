@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from lotto.report.evidence import Evidence, data_hash
 from lotto.report.page.claims import claims_section
 from lotto.report.page.cost import cost
-from lotto.report.page.costing import duration, with_prefix
+from lotto.report.page.costing import duration, energy_words, quantity, with_prefix
 from lotto.report.page.density import ACCURACIES, density_sets, points
 from lotto.report.page.embed import embedded
 from lotto.report.page.layers import layer_densities
@@ -209,13 +209,16 @@ def test_the_wall_time_of_a_fit_counts_once_for_all_that_were_stacked_in_it(rows
     for row in rows.to_dict("records"):
         publish(store, row, mask(0), stack=together if row["level"] else [row["key"]], engine="stacked")
     timed = rows.assign(wall_seconds=[10.0, 20.0, *[4.0] * 4], train_steps=100, cached=[True, *[False] * 5])
-    timed = timed.assign(energy_wh=timed["wall_seconds"] / 10)
+    timed = timed.assign(
+        energy_kwh=timed["wall_seconds"] / 10, co2_kg=timed["wall_seconds"] / 20, energy_from="estimated"
+    )
 
     found = cost(timed, Evidence.read(timed, store))
 
     assert (found.seconds, found.fits, found.widest, found.networks, found.steps) == (34.0, 3, 4, 6, 600)
     assert (found.cached, found.rows, found.engines, found.flops) == (1, 6, ("stacked",), None)
-    assert found.energy_wh == pytest.approx(3.4)
+    assert (found.energy_kwh, found.co2_kg) == (pytest.approx(3.4), pytest.approx(1.7))
+    assert energy_words(found) == "3.4 kWh and 1.7 kg of CO2 for the 3 fits, estimated"
 
 
 def test_a_network_that_two_rows_name_counts_once(rows: pd.DataFrame, store: Store) -> None:
@@ -243,6 +246,13 @@ def test_durations_as_one_reads_them(seconds: float, text: str) -> None:
 
 def test_large_numbers_have_prefixes() -> None:
     assert [with_prefix(number) for number in (12, 5.32e5, 1.5e12, 2e19)] == ["12", "532 k", "1.5 T", "20 E"]
+    assert [quantity(number, "Wh") for number in (0, 2e-7, 0.0034, 12, 5320)] == [
+        "0 Wh",
+        "2e-07 Wh",
+        "3.4 mWh",
+        "12 Wh",
+        "5.32 kWh",
+    ]
 
 
 def test_origins_name_seed_engine_data_and_what_was_trained_from(rows: pd.DataFrame, store: Store) -> None:

@@ -23,7 +23,9 @@ class Cost:
         engines: the engines that trained them.
         widest: most networks in one fit.
         flops: training FLOPs of all networks; None where they are not counted.
-        energy_wh: energy of the fits; None where it was not measured.
+        energy_kwh: energy of the fits; None where it is not known.
+        co2_kg: carbon dioxide of that energy.
+        energy_from: how it is known: measured, estimated, or both of different fits.
     """
 
     networks: int
@@ -35,7 +37,9 @@ class Cost:
     engines: tuple[str, ...]
     widest: int
     flops: float | None
-    energy_wh: float | None
+    energy_kwh: float | None
+    co2_kg: float | None
+    energy_from: tuple[str, ...]
 
 
 def cost(table: pd.DataFrame, evidence: Evidence) -> Cost:
@@ -54,7 +58,9 @@ def cost(table: pd.DataFrame, evidence: Evidence) -> Cost:
         engines=tuple(sorted({str(engine) for engine in once.get("engine", []) if engine})),
         widest=max(widths, default=1),
         flops=_total(once, "flops_training"),
-        energy_wh=_energy(once, fits),
+        energy_kwh=_of_fits(once, fits, "energy_kwh"),
+        co2_kg=_of_fits(once, fits, "co2_kg"),
+        energy_from=tuple(sorted(once["energy_from"].dropna().unique())) if "energy_from" in once else (),
     )
 
 
@@ -67,8 +73,8 @@ def _total(rows: pd.DataFrame, column: str) -> float | None:
     return float(rows[column].sum()) if column in rows and rows[column].notna().any() else None
 
 
-def _energy(rows: pd.DataFrame, fits: pd.Series) -> float | None:
+def _of_fits(rows: pd.DataFrame, fits: pd.Series, column: str) -> float | None:
     """Like wall time, the energy of a fit stands beside every network that was stacked in it."""
-    if "energy_wh" not in rows or not rows["energy_wh"].notna().any():
+    if column not in rows or not rows[column].notna().any():
         return None
-    return float(rows.groupby(fits)["energy_wh"].max().sum())
+    return float(rows.groupby(fits)[column].max().sum())

@@ -12,6 +12,8 @@ from lotto.report.page.cost import Cost, cost
 from lotto.report.page.markup import row, table, tiles
 
 _PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+_SMALLER = ((1, ""), (1e-3, "m"), (1e-6, "µ"))
+_WH, _GRAMS = 1000, 1000  # in a kWh, in a kg
 _MINUTE, _HOUR = 60, 3600
 
 
@@ -25,9 +27,24 @@ def cost_tiles(found: Cost) -> str:
     }
     if found.flops is not None:
         shown["training FLOPs"] = with_prefix(found.flops)
-    if found.energy_wh is not None:
-        shown["energy of the fits"] = f"{found.energy_wh:,.2f} Wh"
+    if found.energy_kwh is not None:
+        shown[f"energy of the fits, {how_known(found)}"] = quantity(found.energy_kwh * _WH, "Wh")
+    if found.co2_kg is not None:
+        shown[f"carbon dioxide, {how_known(found)}"] = quantity(found.co2_kg * _GRAMS, "g")
     return tiles(shown)
+
+
+def energy_words(found: Cost) -> str:
+    """Energy and carbon dioxide of a run in one line; empty where they are not known."""
+    if found.energy_kwh is None or found.co2_kg is None:
+        return ""
+    energy, carbon = quantity(found.energy_kwh * _WH, "Wh"), quantity(found.co2_kg * _GRAMS, "g")
+    return f"{energy} and {carbon} of CO2 for the {found.fits:,} fits, {how_known(found)}"
+
+
+def how_known(found: Cost) -> str:
+    """Whether energy was measured."""
+    return " and ".join(found.energy_from)
 
 
 def cost_by_level(rows: pd.DataFrame, evidence: Evidence) -> str:
@@ -51,16 +68,17 @@ def cost_cells(found: Cost, rows: pd.DataFrame) -> Iterator[str]:
     yield f"{found.cached:,} of {found.rows:,}"
     if "flops_training" in rows:
         yield "" if found.flops is None else with_prefix(found.flops)
-    if "energy_wh" in rows:
-        yield "" if found.energy_wh is None else f"{found.energy_wh:,.3f}"
+    if "energy_kwh" in rows:
+        yield "" if found.energy_kwh is None else quantity(found.energy_kwh * _WH, "Wh")
+        yield "" if found.co2_kg is None else quantity(found.co2_kg * _GRAMS, "g")
 
 
 def cost_header(rows: pd.DataFrame) -> Iterator[str]:
     yield from ("networks", "fits", "steps", "wall time", "steps/s", "engine", "read from the store")
     if "flops_training" in rows:
         yield "training FLOPs"
-    if "energy_wh" in rows:
-        yield "Wh"
+    if "energy_kwh" in rows:
+        yield from ("energy", "CO2")
 
 
 def duration(seconds: float) -> str:
@@ -81,3 +99,11 @@ def with_prefix(number: float) -> str:
         if abs(number) >= size:
             return f"{number / size:.3g} {prefix}"
     return f"{number:.3g}"
+
+
+def quantity(number: float, unit: str) -> str:
+    """A number of units with three digits and the SI prefix that suits it, also a small one."""
+    for size, prefix in (*_PREFIXES, *_SMALLER):
+        if abs(number) >= size:
+            return f"{number / size:.3g} {prefix}{unit}"
+    return f"{number:.3g} {unit}"

@@ -55,7 +55,8 @@ EARLY_STOP = (
 COSTS = (
     Shown("flops_training", "Training FLOPs of the whole fit", "FLOP"),
     Shown("flops_inference", "Inference FLOPs of one example", "FLOP"),
-    Shown("energy_wh", "Energy of the fit", "Wh"),
+    Shown("energy_kwh", "Energy of the fit", "kWh"),
+    Shown("co2_kg", "Carbon dioxide of the fit", "kg"),
 )
 
 
