@@ -75,9 +75,10 @@ class EnergySpec:
         watts = record.get("watts")
         how = MEASURED if watts is not None else ESTIMATED
         watts = self.watts if watts is None else watts
-        if watts is None:
+        seconds = record["result"].get("wall_seconds")
+        if watts is None or seconds is None:  # what is not trained takes no time that is noted
             return {}
-        energy = energy_kwh(watts, record["result"]["wall_seconds"], self.pue)
+        energy = energy_kwh(watts, seconds, self.pue)
         return {"energy_kwh": energy, "co2_kg": energy * self.carbon_intensity, "energy_from": how}
 
 

@@ -61,6 +61,7 @@ def test_what_was_measured_goes_before_what_is_assumed() -> None:
         "energy_from": "measured",
     }
     assert EnergySpec().of_fit(record(3600)) == {}
+    assert spec.of_fit({"result": {}}) == {}, "what is not trained"
 
 
 @pytest.mark.parametrize(
