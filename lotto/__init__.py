@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from lotto.api import run
     from lotto.mask import Mask
     from lotto.pruning.api import prune, scores
+    from lotto.slimming import slim
     from lotto.tickets import Ticket, load_ticket, save_ticket
 
-__all__ = ["Mask", "Ticket", "load_ticket", "prune", "run", "save_ticket", "scores"]
+__all__ = ["Mask", "Ticket", "load_ticket", "prune", "run", "save_ticket", "scores", "slim"]
 
 _HOMES = {
     "Mask": "lotto.mask",
@@ -24,6 +25,7 @@ _HOMES = {
     "run": "lotto.api",
     "save_ticket": "lotto.tickets",
     "scores": "lotto.pruning.api",
+    "slim": "lotto.slimming",
 }
 
 

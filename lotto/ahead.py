@@ -23,7 +23,7 @@ from lotto.pruning.prune import layers_in
 from lotto.running.companies import Companies
 from lotto.running.engines import Engines
 from lotto.running.stacking import stacks
-from lotto.schedule import from_fields
+from lotto.schedule import Density, Rounds, Target, from_fields
 from lotto.spec import HardwareSpec, Spec
 from lotto.stage import Stage, canonical
 from lotto.store import Store
@@ -192,12 +192,25 @@ def _pruned(stage: Stage, before: Kept) -> Kept:
     rule = Rule(fields["allocation"], rate if isinstance(rate, float) else dict(rate), tuple(fields["exclude"]))
     target = from_fields({name: fields[name] for name in ("target", "count", "value") if name in fields})
     alive = {layer.name: layer.alive for layer in layers}
+    if fields.get("structure"):
+        # Which groups go decides how many weights: taken to be in proportion.
+        return {layer.name: [max(1, round(_part(layer, rule, target) * layer.alive)), layer.total] for layer in layers}
     left = {
         name: round(budget.keep * alive[name] / sum(alive[other] for other in budget.names))
         for budget in budgets(layers, rule, target)
         for name in budget.names
     }
     return {layer.name: [left[layer.name], layer.total] for layer in layers}
+
+
+def _part(layer: Layer, rule: Rule, target: Target) -> float:
+    """The part of a layer's weights that remain, in proportion."""
+    rate = rule.rate_of(layer)
+    if rate == 0:
+        return 1.0
+    if isinstance(target, Density):
+        return min(1.0, target.value * layer.total / layer.alive)
+    return (1 - rate) ** target.count if isinstance(target, Rounds) else 1 - target.value
 
 
 @functools.cache

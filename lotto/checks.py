@@ -91,12 +91,17 @@ def _check_levels(spec: Spec) -> None:
     from lotto.models.anatomy import kinds
     from lotto.models.build import skeleton
     from lotto.pruning.prune import layers_in, layers_of
+    from lotto.structures.masks import check_levels
 
     model = skeleton(spec.model, spec.data.input_shape, spec.data.classes)
     layers = layers_in(model)
     if spec.start is not None and (mask := _fitted(spec, spec.start)) is not None:
         layers = layers_of(mask, kinds(model))
-    if spec.schedule.levels > 1 and spec.iterative is not None:
+    if spec.schedule.levels == 1 or spec.iterative is None:
+        return
+    if spec.structure.is_grouped:
+        check_levels(model, tuple(spec.data.input_shape), spec.rule, spec.schedule, spec.iterative, spec.structure)
+    else:
         forecast(layers, spec.rule, spec.schedule, spec.iterative)
 
 

@@ -32,6 +32,7 @@ from lotto.schedule import Schedule
 from lotto.spec import ControlSpec, HardwareSpec, ProbeSpec, RewindSpec, Spec, TrainSpec
 from lotto.stage import canonical
 from lotto.starts.source import Source
+from lotto.structures.request import Structure
 from lotto.writable import check_writable
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -120,6 +121,9 @@ def read_spec(config: DictConfig) -> Spec:
         method_options=dict(method),
         criterion_name=_text("prune.name", prune.pop("name")),
         criterion=section("prune.criterion", prune.pop("criterion"), ("_target_",)),
+        structure=Structure.read(
+            prune.pop("structure", "weight"), {name: prune.pop(name, None) for name in ("pool", "n", "m", "tile")}
+        ),
         rule=_rule(prune.pop("allocation"), prune.pop("rate"), prune.pop("exclude")),
         scoring=Scoring.taken_from(prune, data),
         schedule=_schedule(plain["schedule"]),

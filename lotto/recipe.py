@@ -97,6 +97,7 @@ class Recipe:
             "allocation": rule.allocation,
             "rate": rule.rate if isinstance(rule.rate, float) else dict(rule.rate),
             "exclude": list(rule.exclude),
+            "structure": self.spec.structure.as_fields(),
             **as_fields(self.spec.schedule.target(level, since)),
             **self.spec.scoring.as_fields(self.spec.data.identity, self._streams),
         }
@@ -255,7 +256,14 @@ class Recipe:
     def _control(
         self, control: ControlSpec, ticket: Stage, level: int, sample: int, weights: Stage | None = None
     ) -> Stage:
-        fields = {**self._network(), **self._streams, "control": dict(control.config), "level": level, "sample": sample}
+        fields = {
+            **self._network(),
+            **self._streams,
+            "control": dict(control.config),
+            "level": level,
+            "sample": sample,
+            "structure": self.spec.structure.as_fields(),
+        }
         parents = {"ticket": ticket}
         if control.needs_weights:
             parents["weights"] = weights or self.rewinding_point()

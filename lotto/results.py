@@ -10,6 +10,7 @@ from lotto.flops import Flops, examples, network_flops
 from lotto.passes import STATIC, Passes
 from lotto.plan import Plan
 from lotto.recipe import Entry
+from lotto.slimmed import slimmed_columns
 from lotto.spec import Spec
 from lotto.store import Store
 
@@ -35,6 +36,7 @@ def results_table(spec: Spec, plan: Plan, store: Store, cached: Collection[str])
         result_row(spec, entry, store.record(entry.trained.key), cached)
         | _flops(spec, entry, store, flops)
         | _numbers(entry, store)
+        | slimmed_columns(spec, entry, store)
         for entry in stored
     ]
     return pd.DataFrame(rows)

@@ -30,6 +30,7 @@ from lotto.pruning.scoring import Scoring
 from lotto.schedule import Schedule
 from lotto.starts.checkpoint import Checkpoint
 from lotto.starts.source import Source
+from lotto.structures.request import Structure
 from lotto.training.loss_names import CROSS_ENTROPY, LOSSES
 from lotto.training.lr import SHAPES
 
@@ -276,7 +277,7 @@ class HardwareSpec:
         return made
 
 
-ENGINES = ("auto", "alone", "stacked", "dense", "sparse")
+ENGINES = ("auto", "alone", "stacked", "dense", "sparse", "slim")
 
 
 @dataclass(frozen=True)
@@ -306,6 +307,7 @@ class Spec:
     scoring: Scoring = dataclasses.field(default_factory=Scoring)
     engine: str = "auto"
     start: Source | None = None  # weights that are read instead of drawn
+    structure: Structure = dataclasses.field(default_factory=Structure)
     waypoints: Mapping[str, Sequence[int]] = dataclasses.field(default_factory=dict)
     loggers: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     request: Mapping[str, Any] = dataclasses.field(
@@ -328,7 +330,7 @@ class Spec:
         if self.replicates < 1:
             raise BadRequest(f"replicates={self.replicates} trains nothing: 1 or more.")
         choice("engine", self.engine, ENGINES)
-        if self.hardware.devices != 1 and self.engine in ("stacked", "sparse"):
+        if self.hardware.devices != 1 and self.engine in ("stacked", "sparse", "slim"):
             raise BadRequest(
                 f"engine={self.engine} is impossible where several hardware.devices share a batch, which is that of one replicate: choose "
                 "engine=auto."

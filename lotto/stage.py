@@ -45,6 +45,7 @@ NEUTRAL: dict[str, Any] = {
     "rounds": 1,
     "sample": 0,
     "start": 0,
+    "structure": None,
     "unpruned": False,
     "warmup": 0,
     "weight_decay": 0.0,

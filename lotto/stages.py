@@ -9,16 +9,20 @@ import torch
 from hydra.utils import get_method
 from torch import Tensor, nn
 
-from lotto.controls.origin import Origin, Start
+from lotto.controls.origin import Origin, Regroup, Start
 from lotto.data.interface import Data
 from lotto.mask import Mask
 from lotto.models.build import build
 from lotto.seeds import Streams
+from lotto.slimming import gone_with
 from lotto.stage import Stage
 from lotto.starts.fitting import fitted
 from lotto.starts.source import Source
 from lotto.store import Store
+from lotto.structures.masks import regrouped_mask
+from lotto.structures.request import Structure
 from lotto.training.network import state_of
+from lotto.zeroed import Zeroed, pinned, zero, zeroed_in, zeroed_tensors
 
 Tensors = dict[str, Tensor]
 
@@ -113,8 +117,7 @@ def _rewind(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple[
             for name in weights
             if _is_statistic(name)
         }
-    tensors = {f"weights/{name}": tensor for name, tensor in weights.items()} | mask_tensors(mask)
-    return tensors | _followed(fields, parents, mask), mask_counts(mask)
+    return _ticket(Start(weights, mask), zeroed_in(parents["mask"]), fields, parents)
 
 
 def _control(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple[Tensors, dict[str, Any]]:
@@ -133,12 +136,32 @@ def _control(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple
         level=fields["level"],
         sample=fields["sample"],
         inverted=mask_in(parents.get("inverted", {})),
+        regroup=_regroup(fields),
     )
     options = dict(fields["control"])
     start = get_method(options.pop("_target_"))(origin, **options)
-    weights = start.mask.apply(start.weights)
+    zeroed = zeroed_in(parents["ticket"])
+    if zeroed and start.mask != ticket_mask:
+        zeroed = gone_with(model_of(fields), tuple(fields["input_shape"]), start.mask)
+    return _ticket(Start(start.mask.apply(start.weights), start.mask), zeroed, fields, parents)
+
+
+def _regroup(fields: Mapping[str, Any]) -> Regroup | None:
+    """How a control of a structured ticket moves whole groups; None where single weights were pruned."""
+    structure = Structure.from_fields(fields.get("structure"))
+    if not structure.is_grouped:
+        return None
+    return lambda mask, scores: regrouped_mask(mask, scores, model_of(fields), tuple(fields["input_shape"]), structure)
+
+
+def _ticket(
+    start: Start, zeroed: Zeroed, fields: Mapping[str, Any], parents: Mapping[str, Tensors]
+) -> tuple[Tensors, dict[str, Any]]:
+    """The artifact that a sparse network is trained from; its weights are masked."""
+    weights = zero(start.weights, zeroed)
     tensors = {f"weights/{name}": tensor for name, tensor in weights.items()} | mask_tensors(start.mask)
-    return tensors | _followed(fields, parents, start.mask), mask_counts(start.mask)
+    counted = mask_counts(start.mask) | ({"structured": True} if zeroed else {})
+    return tensors | zeroed_tensors(zeroed) | _followed(fields, parents, start.mask, zeroed), counted
 
 
 def _construct(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple[Tensors, dict[str, Any]]:
@@ -155,14 +178,17 @@ def _approximate(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> t
     return approximate_stage(fields, parents)
 
 
-def _followed(fields: Mapping[str, Any], parents: Mapping[str, Tensors], mask: Mask) -> Tensors:
+def _followed(
+    fields: Mapping[str, Any], parents: Mapping[str, Tensors], mask: Mask, zeroed: Zeroed | None = None
+) -> Tensors:
     """The masked optimizer state of the parent ``weights``, if it is to follow them: pruned weights must not move through it."""
+    held = {name: ~zero for name, zero in pinned(mask, zeroed or {}).items()}
     followed: Tensors = {}
     if fields.get("optimizer_state") == "follow":
         for path, slot in under(parents["weights"], "optimizer/").items():
             name = path.partition("/")[2]
-            masked = name in mask and slot.shape == mask[name].shape
-            followed[f"optimizer/{path}"] = slot * mask[name].to(slot.dtype) if masked else slot
+            masked = name in held and slot.shape == held[name].shape
+            followed[f"optimizer/{path}"] = slot * held[name].to(slot.dtype) if masked else slot
     return followed
 
 

@@ -161,7 +161,7 @@ REFUSALS: list[tuple[str, Any, str]] = [
     (
         "engine",
         "stack",
-        "engine=stack is unknown: choose from auto, alone, stacked, dense, sparse; did you mean stacked?",
+        "engine=stack is unknown: choose from auto, alone, stacked, dense, sparse, slim; did you mean stacked?",
     ),
     ("name", None, "name=None is not a name."),
     ("store", "", "store= is not a name."),

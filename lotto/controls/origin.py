@@ -23,6 +23,10 @@ class Start:
     mask: Mask
 
 
+# From a mask and a score for every weight to a mask with as many groups of every kind, those that score highest.
+Regroup = Callable[[Mask, dict[str, Tensor]], Mask]
+
+
 @dataclass(frozen=True)
 class Origin:
     """A ticket, and what else a control may take from the network it was found in.
@@ -35,6 +39,8 @@ class Origin:
         level: of the ticket.
         sample: which of several draws of this control for this ticket.
         inverted: the mask that keeps the lowest of the scores that the ticket has the highest of, for controls that need it.
+        regroup: for a ticket from which whole groups of weights were removed (channels, tiles, two of every four): how others of them
+            come to stay. None where single weights were pruned.
     """
 
     ticket: Start
@@ -44,10 +50,18 @@ class Origin:
     level: int
     sample: int
     inverted: Mask | None = None
+    regroup: Regroup | None = None
 
     def unpruned(self) -> dict[str, Tensor]:
         """The ticket with the rewinding point's value at every pruned place; biases, statistics and all else as the ticket has them."""
         return self.ticket.weights | {name: self.weights[name] for name in self.ticket.mask}
+
+    def shuffled(self, generator: torch.Generator) -> Mask:
+        """The ticket's number of weights in every layer, at random places; where whole groups were removed, others of them are."""
+        mask = self.ticket.mask
+        if self.regroup is None:
+            return mask.shuffle(generator)
+        return self.regroup(mask, {name: torch.rand(kept.shape, generator=generator) for name, kept in mask.items()})
 
     def number(self, control: str) -> int:
         """The seed of a control's own stream: another for every level and sample."""

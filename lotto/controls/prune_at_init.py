@@ -8,7 +8,13 @@ from lotto.pruning.select import keep_highest
 
 
 def make(origin: Origin) -> Start:
-    """As many weights in every layer as the ticket has, the largest at the rewinding point (the paper's theta_0 if that is step 0)."""
+    """As many weights in every layer as the ticket has, the largest at the rewinding point (the paper's theta_0 if that is step 0).
+
+    Of a structured ticket as many groups, those of the largest mean magnitude there.
+    """
+    if origin.regroup is not None:
+        sizes = {name: origin.weights[name].abs() for name in origin.ticket.mask}
+        return Start(origin.unpruned(), origin.regroup(origin.ticket.mask, sizes))
     counts = origin.ticket.mask.counts()
     mask = {}
     for name, kept in origin.ticket.mask.items():

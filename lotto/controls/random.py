@@ -9,7 +9,5 @@ from lotto.controls.origin import Origin, Start
 
 
 def make(origin: Origin) -> Start:
-    """A random mask with the ticket's number of weights in every layer, and new weights."""
-    return Start(
-        origin.fresh(origin.number("random/weights")), origin.ticket.mask.shuffle(origin.generator("random/mask"))
-    )
+    """A random mask with the ticket's number of weights in every layer, and new weights; of a structured ticket, of its groups."""
+    return Start(origin.fresh(origin.number("random/weights")), origin.shuffled(origin.generator("random/mask")))

@@ -6,5 +6,8 @@ from lotto.controls.origin import Origin, Start
 
 
 def make(origin: Origin) -> Start:
-    """As many weights in every layer as the ticket has, at random places, with the values that the rewinding point has there."""
-    return Start(origin.unpruned(), origin.ticket.mask.shuffle(origin.generator("shuffle")))
+    """As many weights in every layer as the ticket has, at random places, with the values that the rewinding point has there.
+
+    Of a structured ticket whole groups change places: its shuffled channels are channels.
+    """
+    return Start(origin.unpruned(), origin.shuffled(origin.generator("shuffle")))

@@ -18,6 +18,10 @@ from lotto.pruning.criterion import Batch, Criterion, Surroundings, ask, reseede
 from lotto.pruning.prune import emptied, emptied_sentence, layers_of, prune_in_rounds
 from lotto.schedule import Density
 from lotto.seeds import Streams
+from lotto.slimming import shape_of_input
+from lotto.structures.masks import structured_mask
+from lotto.structures.request import Structure
+from lotto.structures.rounds import OnTheWay
 
 
 def scores(
@@ -70,6 +74,7 @@ def prune(
     path: str | None = None,
     regrow: bool | None = None,
     seed: int = 0,
+    structure: str | Structure = "weight",
     **options: Any,
 ) -> Mask:
     """The mask that leaves ``density`` of all prunable weights, those that score highest. Exact: never one weight more or less.
@@ -88,6 +93,9 @@ def prune(
         rounds: how often it scores and prunes; unless given, as often as the criterion's file says, and once for a function.
         path: of the density over the rounds, ``exponential`` or ``linear``.
         regrow: whether what a round has pruned competes again in the next.
+        structure: what is pruned at once: ``weight``, ``filter``, ``channel``, ``head``, ``block`` or ``nm``, or a ``Structure`` with
+            options of its own. Where groups go, the count comes as near to the density as they allow; ``lotto.slim`` removes channels
+            physically.
         options: the criterion's own.
 
     Raises:
@@ -104,12 +112,17 @@ def prune(
     regrow = flag("regrow", procedure.get("regrow", False) if regrow is None else regrow)
     if density == 1 and before.remaining == before.total:
         return before
-    budgets = round_budgets(layers_of(before, kinds(model)), rule, Density(density), rounds, path)
+    asked = structure if isinstance(structure, Structure) else Structure.read(structure, {})
     surroundings = _surroundings(criterion, batches, input_shape)
 
     def score(number: int, left: Mask) -> dict[str, Tensor]:
         return ask(function, {**defaults, **options}, model, left, reseeded(surroundings, _number(seed, number)))
 
+    if asked.is_grouped:
+        shape = surroundings.input_shape or (shape_of_input(model) if asked.name == "channel" else ())
+        on_the_way = OnTheWay(rounds, path, regrow)
+        return structured_mask(score, before, model, shape, rule, Density(density), asked, on_the_way)
+    budgets = round_budgets(layers_of(before, kinds(model)), rule, Density(density), rounds, path)
     made = prune_in_rounds(score, before, budgets, regrow)
     if empty := emptied(made, before):
         warnings.warn(emptied_sentence(empty, surroundings.name), stacklevel=2)

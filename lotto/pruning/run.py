@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from hydra.utils import get_method
-from torch import Tensor
+from torch import Tensor, nn
 
 from lotto.data.interface import Data
 from lotto.mask import Mask
@@ -18,10 +18,14 @@ from lotto.pruning.allocation.path import towards
 from lotto.pruning.batches import draw
 from lotto.pruning.criterion import Batch, Surroundings, ask, criterion_name
 from lotto.pruning.prune import emptied, layers_of, prune_in_rounds
-from lotto.schedule import from_fields
+from lotto.schedule import Target, from_fields
 from lotto.seeds import Streams
 from lotto.stages import Tensors, mask_counts, mask_in, mask_tensors, model_of, under
+from lotto.structures.masks import regrouped_mask, structured_mask, zeroed_with
+from lotto.structures.request import Structure
+from lotto.structures.rounds import OnTheWay
 from lotto.training.network import load_state
+from lotto.zeroed import zeroed_tensors
 
 
 def run_prune(
@@ -49,9 +53,33 @@ def run_prune(
         found = ask(function, options, model, left, _surroundings(fields, batches(number), number))
         return {name: sign * tensor for name, tensor in found.items()}
 
-    mask = prune_in_rounds(score, before, _rounds(fields, parents, before, kind), fields.get("regrow", False))
+    structure, zeroed = Structure.from_fields(fields.get("structure")), dict[str, Tensor]()
+    if structure.is_grouped:
+        mask, zeroed = _structured(fields, parents, before, model.cpu(), structure, score)
+    else:
+        mask = prune_in_rounds(score, before, _rounds(fields, parents, before, kind), fields.get("regrow", False))
     empty = emptied(mask, before)
-    return mask_tensors(mask), mask_counts(mask) | ({"emptied": empty} if empty else {})
+    return mask_tensors(mask) | zeroed_tensors(zeroed), mask_counts(mask) | ({"emptied": empty} if empty else {})
+
+
+def _structured(
+    fields: Mapping[str, Any],
+    parents: Mapping[str, Tensors],
+    before: Mask,
+    model: nn.Module,
+    structure: Structure,
+    score: Callable[[int, Mask], Mapping[str, Tensor]],
+) -> tuple[Mask, dict[str, Tensor]]:
+    """The mask without whole groups of weights, and what goes with them."""
+    shape = tuple(fields["input_shape"])
+    if "counts" in parents:
+        wanted = mask_in(parents["counts"])
+        assert wanted is not None
+        mask = regrouped_mask(wanted, score(0, before), model, shape, structure)
+    else:
+        on_the_way = OnTheWay(fields.get("rounds", 1), fields.get("path", "exponential"), fields.get("regrow", False))
+        mask = structured_mask(score, before, model, shape, _rule(fields), _target(fields), structure, on_the_way)
+    return mask, zeroed_with(mask, model, shape, structure)
 
 
 def _rounds(
@@ -63,10 +91,16 @@ def _rounds(
         wanted = mask_in(parents["counts"])
         assert wanted is not None
         return towards([Budget((name,), count) for name, count in wanted.counts().items()], layers, rounds, path)
+    return round_budgets(layers, _rule(fields), _target(fields), rounds, path)
+
+
+def _rule(fields: Mapping[str, Any]) -> Rule:
     rate = fields["rate"]
-    rule = Rule(fields["allocation"], rate if isinstance(rate, float) else dict(rate), tuple(fields["exclude"]))
-    target = from_fields({name: fields[name] for name in ("target", "count", "value") if name in fields})
-    return round_budgets(layers, rule, target, rounds, path)
+    return Rule(fields["allocation"], rate if isinstance(rate, float) else dict(rate), tuple(fields["exclude"]))
+
+
+def _target(fields: Mapping[str, Any]) -> Target:
+    return from_fields({name: fields[name] for name in ("target", "count", "value") if name in fields})
 
 
 def _surroundings(fields: Mapping[str, Any], batches: Sequence[Batch] | None, number: int) -> Surroundings:

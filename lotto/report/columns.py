@@ -40,6 +40,8 @@ FURTHER = {
     "val_accuracy": "validation accuracy at the end of training, a fraction",
     "engine": "the engine that trained the row",
     "flops_inference": "FLOPs of one example's forward pass, those of pruned weights left out",
+    "weights_slimmed": "parameters of the physically smaller network behind a structured ticket, biases and normalisations too; else empty",
+    "flops_slimmed": "FLOPs of one example's forward pass through that network; empty where the ticket is not structured",
     "flops_training": "FLOPs of the fit: three forward passes for every training example, evaluations left out",
     "target": "the function that the ticket is to compute",
     "candidates": "random numbers from which a subset is chosen for every weight of the target",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from lotto.stage import Stage, canonical
 from lotto.stages import model_of
 from lotto.store import Store
-from lotto.training.engine import Engine, engine_for, sparse_layers
+from lotto.training.engine import Engine, engine_for, is_slimmed, sparse_layers
 
 
 class Engines:
@@ -23,7 +24,7 @@ class Engines:
         self.asked = asked
         self._device, self._store, self._note = device, store, note
         self._engines: dict[str, Engine] = {}
-        self._kept: dict[str, dict[str, list[int]]] = {}
+        self._starts: dict[str, dict[str, Any]] = {}
         self._told: set[str] = set()
 
     def engine(self, stage: Stage) -> Engine:
@@ -54,6 +55,9 @@ class Engines:
             # A regimen sees weights and gradients as tensors of the plain module; a found step is each replicate's own.
             return (1 if "found" in stage.parents else engine.largest), ()
         start = stage.parents["start"].key
-        if start not in self._kept:
-            self._kept[start] = self._store.record(start)["result"].get("layers", {})
-        return engine.largest, sparse_layers(engine, self._kept[start], self.asked, min(members, engine.largest))
+        if start not in self._starts:
+            self._starts[start] = self._store.record(start)["result"]
+        found = self._starts[start]
+        if found.get("structured") and is_slimmed(engine.largest, stage.fields, self.asked, members):
+            return 1, ()
+        return engine.largest, sparse_layers(engine, found.get("layers", {}), self.asked, min(members, engine.largest))

@@ -10,6 +10,11 @@ sparse linear layers kept as their values. The thresholds below are what ``lotto
   Masked LeNets, replicate-steps/s sparse and dense: 16 replicates at 20% 594 and 629, at 10% 884 and 629; 5 at 20% 485 and 514, at
   10% 606 and 514, at 3% 784 and 511; 1 at 10% 253 and 289, at 5% 289 and 289.
 
+- A structured ticket, whose start artifact holds ``zeroed`` tensors, is trained as the physically smaller network (``slim``) where it would
+  be trained alone: convolutions on a CPU, or a single replicate. Two replicates' smaller networks have different shapes and are not
+  stacked. Not so where a regimen acts, which sees the plain module's shapes, and where a trial in double precision comes to other logits
+  or gradients than the masked network: it is then trained as others are, and the record says why.
+
 What cannot be stacked is trained alone, for a reason that the run prints: an optimizer that mixes a tensor's weights, a module that
 ``torch.func.vmap`` refuses or computes differently.
 """
@@ -21,6 +26,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from hydra.utils import get_class
@@ -30,6 +36,7 @@ from torch.nn.modules.conv import _ConvNd
 from lotto.errors import BadRequest
 from lotto.mask import Mask
 from lotto.seeds import Streams
+from lotto.slimming import slimmed
 from lotto.training.member import Member
 from lotto.training.network import Alone, Network, state_of
 from lotto.training.ranks import Ranks
@@ -77,6 +84,8 @@ def engine_for(model: nn.Module, input_shape: tuple[int, ...], optimizer: str, a
     """
     if asked == "alone":
         return Engine(1)
+    if asked == "slim":
+        _check_slim(model, input_shape, optimizer)
     recordings = _recordings(model, input_shape)
     impossible = _mixes(optimizer)
     if recordings is None and not impossible:
@@ -108,6 +117,17 @@ def sparse_layers(engine: Engine, kept: Mapping[str, Sequence[int]], asked: str,
         and count > 0
         and (asked == "sparse" or (count <= below * total and total >= SMALLEST_SPARSE))
     )
+
+
+def is_slimmed(largest: int, recipe: Mapping[str, Any], asked: str, members: int) -> bool:
+    """Whether a fit of so many structured tickets is to be tried as smaller networks, which then are trained one by one.
+
+    Args:
+        largest: how many replicates a fit of the network may hold.
+        recipe: the fields of their train stage.
+    """
+    follows = recipe.get("regimen") is None and get_class(recipe["optimizer"]["_target_"]) in ELEMENTWISE
+    return follows and (asked == "slim" or (asked == "auto" and min(largest, members) == 1))
 
 
 def network_for(
@@ -158,6 +178,16 @@ def _recordings(model: nn.Module, input_shape: tuple[int, ...]) -> Recordings | 
         return None
     failed = _trial(model, input_shape, lambda model, members: Stacked(model, members, Recordings()))
     return None if failed else Recordings()
+
+
+def _check_slim(model: nn.Module, input_shape: tuple[int, ...], optimizer: str) -> None:
+    try:
+        slimmed(model, input_shape, {})
+        impossible = _mixes(optimizer)
+    except BadRequest as reason:
+        impossible = str(reason)
+    if impossible:
+        raise BadRequest(f"engine=slim is impossible for this experiment ({impossible}): choose engine=auto or alone.")
 
 
 def _mixes(optimizer: str) -> str | None:

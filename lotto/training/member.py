@@ -27,6 +27,7 @@ class Member:
         wall: the seconds that those steps took.
         pending: sums of loss and accuracy, and the number of steps, since the last of those evaluations.
         regimen: what its regimen remembers of them.
+        zeroed: what belongs to removed channels, and stays zero beside what the mask prunes (``lotto.zeroed``).
     """
 
     name: str
@@ -39,6 +40,7 @@ class Member:
     wall: float = 0.0
     pending: tuple[float, float, int] = (0.0, 0.0, 0)
     regimen: Mapping[str, Tensor] = field(default_factory=dict)
+    zeroed: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass

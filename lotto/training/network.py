@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from lotto.zeroed import pinned
+
 if TYPE_CHECKING:
     from lotto.training.member import Member
 
@@ -38,7 +40,7 @@ class Network(nn.Module):
     """R replicates under training.
 
     Attributes:
-        engine: ``alone``, ``stacked`` or ``sparse``, as ``stage.json`` records it.
+        engine: ``alone``, ``stacked``, ``sparse`` or ``slim``, as ``stage.json`` records it.
         layout: tells layouts apart whose checkpoints cannot be exchanged.
     """
 
@@ -92,19 +94,26 @@ class Network(nn.Module):
         Args:
             besides: weights to have one of even if nothing of them is pruned yet.
         """
-        pruned = {name for member in members for name, kept in (member.mask or {}).items() if not bool(kept.all())}
+        held = [pinned(member.mask, member.zeroed) for member in members]
+        pruned = {name for one in held for name, zero in one.items() if bool(zero.any())}
         parameters = self.trained()
         return {
-            name: self.gather(name, [_multiplier(member, name, parameter) for member in members]).to(parameter.device)
+            name: self.gather(
+                name,
+                [
+                    _multiplier(member, one.get(name), name, parameter)
+                    for member, one in zip(members, held, strict=True)
+                ],
+            ).to(parameter.device)
             for name, parameter in parameters.items()
             if name in pruned or name in besides
         }
 
 
-def _multiplier(member: Member, name: str, like: Tensor) -> Tensor:
-    if member.mask is None or name not in member.mask:
+def _multiplier(member: Member, held: Tensor | None, name: str, like: Tensor) -> Tensor:
+    if held is None:
         return torch.ones_like(member.state[name], dtype=like.dtype)
-    return member.mask[name].to(like.dtype)
+    return (~held).to(like.dtype)
 
 
 class Alone(Network):

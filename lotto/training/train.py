@@ -7,7 +7,7 @@ import logging
 import signal
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,26 +15,27 @@ from typing import Any
 import lightning
 import torch
 from lightning.pytorch.utilities.exceptions import SIGTERMException
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from lotto.data.interface import Data
 from lotto.energy import measuring
 from lotto.errors import TERMINATED, StageFailed
-from lotto.mask import Mask
 from lotto.models.anatomy import counts
 from lotto.spec import HardwareSpec
 from lotto.stage import Stage, stack_name
 from lotto.stages import mask_counts, mask_in, model_of, streams_of, under
 from lotto.store import Store
-from lotto.training.engine import check_split, network_for
+from lotto.training.engine import check_split, is_slimmed, network_for
 from lotto.training.fit import Fit, chunks
 from lotto.training.member import Fitted, Member
 from lotto.training.network import Tensors
 from lotto.training.ranks import Ranks, Unwrapped
 from lotto.training.recorded import Recordings
 from lotto.training.signals import Requests
+from lotto.training.slim import Slim, slim_network
 from lotto.versions import versions
+from lotto.zeroed import pinned, zeroed_in
 
 _PRECISIONS: dict[str, Any] = {"32": "32-true", "tf32": "32-true", "bf16": "bf16-mixed", "64": "64-true"}
 # Parameters of mallopt(3).
@@ -142,7 +143,10 @@ def train_stack(
             check_split(model, tuple(stack.recipe["input_shape"]), ranks)
         if stack.recipe["precision"] == "64":
             model = model.double()
-        network = network_for(model, members, stack.sparse, asked, recordings, ranks)
+        slim = _slim(model, members, stack, asked) if ranks is None else None
+        network = (
+            slim if isinstance(slim, Slim) else network_for(model, members, stack.sparse, asked, recordings, ranks)
+        )
     requests = Requests()
     fit = Fit(
         network,
@@ -171,6 +175,7 @@ def train_stack(
         record = {
             "engine": network.engine,
             "sparse": list(stack.sparse),
+            **({"not_slimmed": slim} if isinstance(slim, str) else {}),
             "compiled": hardware.compile,
             "stack": [stage.key for stage in stack.stages],
             "ranks": 1 if ranks is None else ranks.share.count,
@@ -190,6 +195,13 @@ def train_stack(
         if ranks is None or ranks.first:
             store.discard(stack.name)
     return failures, trained
+
+
+def _slim(model: nn.Module, members: list[Member], stack: Stack, asked: str) -> Slim | str | None:
+    """The smaller network, if the rule says so, or in words why it cannot be."""
+    if len(members) > 1 or not members[0].zeroed or not is_slimmed(1, stack.recipe, asked, 1):
+        return None
+    return slim_network(model, members[0], tuple(stack.recipe["input_shape"]))
 
 
 def _in_step(ranks: Ranks | None) -> AbstractContextManager[None]:
@@ -227,10 +239,12 @@ def interruptible() -> Iterator[None]:
 
 def _member(stage: Stage, prefix: Stage | None, store: Store) -> Member:
     origin = store.tensors(stage.parents["start"].key)
-    mask = mask_in(origin)
+    mask, zeroed = mask_in(origin), zeroed_in(origin)
     name = f"replicate {stage.fields['replicate']}, {stage.key[:8]}"
     if prefix is None:
-        return Member(name, streams_of(stage.fields), under(origin, "weights/"), mask, under(origin, "optimizer/"))
+        return Member(
+            name, streams_of(stage.fields), under(origin, "weights/"), mask, under(origin, "optimizer/"), zeroed=zeroed
+        )
     point, result = store.tensors(prefix.key), store.record(prefix.key)["result"]
     carry = result["carry"]
     return Member(
@@ -244,6 +258,7 @@ def _member(stage: Stage, prefix: Stage | None, store: Store) -> Member:
         result["wall_seconds"],
         tuple(carry["pending"]),
         under(point, "regimen/"),
+        zeroed,
     )
 
 
@@ -254,7 +269,7 @@ def _publish(
     tensors: dict[str, Tensor] = {f"weights/{name}": tensor for name, tensor in fitted.state.items()} | fitted.own
     own_mask = mask_in(tensors)
     mask = member.mask if own_mask is None else own_mask
-    _check_pruned_are_zero(member.name, under(tensors, "weights/"), mask)
+    _check_pruned_are_zero(member.name, under(tensors, "weights/"), pinned(mask, member.zeroed))
     remaining, total = (weights, weights) if mask is None else (mask.remaining, mask.total)
     result = {
         **fitted.results,
@@ -272,10 +287,10 @@ def _publish(
     store.publish(stage.key, {**stage.description, **record, "result": result}, tensors, fitted.metrics)
 
 
-def _check_pruned_are_zero(name: str, state: Tensors, mask: Mask | None) -> None:
-    """The invariant of every sparse training: what was pruned is exactly zero at the end."""
-    for tensor, kept in (mask or {}).items():
-        if bool((state[tensor].cpu()[~kept.cpu()] != 0).any()):
+def _check_pruned_are_zero(name: str, state: Tensors, held: Mapping[str, Tensor]) -> None:
+    """The invariant of every sparse training: what was pruned, or zeroed with it, is exactly zero at the end."""
+    for tensor, zero in held.items():
+        if bool((state[tensor].cpu()[zero.cpu()] != 0).any()):
             raise StageFailed(
                 f"Pruned weights of {tensor} came back in {name}: train.optimizer moves weights that have no gradient, "
                 "which keeps no ticket sparse."

@@ -18,11 +18,14 @@ import lotto
 from lotto.compose import CONF, imported
 from lotto.controls.origin import Origin, Start
 from lotto.errors import BadRequest
+from lotto.mask import Mask
 from lotto.models.anatomy import kinds
 from lotto.models.resnet import CifarResNet
 from lotto.plan import Plan
 from lotto.seeds import Streams
 from lotto.spec import Spec
+from lotto.structures.grouping import families_of
+from lotto.structures.request import Structure
 from lotto.training.network import state_of
 
 # Controls that are the whole network: what they change must show in its weights.
@@ -182,3 +185,31 @@ def test_criterion(file: Path) -> None:
     assert lotto.prune(model, file.stem, density=0.2, **asked).remaining == round(
         0.2 * sum(t.numel() for t in scores.values())
     )
+
+
+@of_group("prune")
+@pytest.mark.parametrize("structure", ["filter", "channel", "block", "nm"])
+def test_criterion_of_groups(file: Path, structure: str) -> None:
+    """Whatever scores the weights, whole groups of them go: nested masks, nothing changed in place, a smaller network."""
+    function, _ = target(read(file)["criterion"])
+    model = network(1)
+    before = copy.deepcopy(model.state_dict())
+    data = {"batches": [(torch.randn(4, 3, 8, 8), torch.arange(4))], "input_shape": (3, 8, 8)}
+    asked = {name: value for name, value in data.items() if name in inspect.signature(function).parameters}
+    asked["rounds"] = 3 if read(file).get("rounds", 1) > 1 else 1
+    asked["input_shape"] = (3, 8, 8)
+    if structure == "nm":
+        asked["structure"] = Structure.read("nm", {"n": 1})
+    else:
+        asked |= {"structure": structure, "allocation": "uniform"}
+    half = lotto.prune(model, file.stem, density=0.5, **asked)
+    quarter = lotto.prune(model, file.stem, density=0.25, mask=half, **asked)
+    assert quarter <= half
+    assert quarter.remaining < half.remaining < half.total
+    families = [] if structure == "nm" else families_of(Structure(structure), model, (3, 8, 8))
+    for family in families:
+        kept = family.weights(half) > 0
+        left = dict(Mask.ones(half))
+        family.prune(left, kept)
+        assert half <= Mask(left)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import pandas as pd
@@ -49,9 +50,16 @@ def how_known(found: Cost) -> str:
 
 def cost_by_level(rows: pd.DataFrame, evidence: Evidence) -> str:
     """A row for each level: what its networks cost."""
-    header = ["level", "density %", *cost_header(rows)]
+    header = ["level", "density %", *cost_header(rows), *slimmed_header(rows)]
     lines = (
-        row([str(level), weights_percent(float(group["density"].mean())), *cost_cells(cost(group, evidence), rows)])
+        row(
+            [
+                str(level),
+                weights_percent(float(group["density"].mean())),
+                *cost_cells(cost(group, evidence), rows),
+                *slimmed_cells(group, rows),
+            ]
+        )
         for level, group in rows.groupby("level")
     )
     return table("Cost by level", header, lines)
@@ -79,6 +87,25 @@ def cost_header(rows: pd.DataFrame) -> Iterator[str]:
         yield "training FLOPs"
     if "energy_kwh" in rows:
         yield from ("energy", "CO2")
+
+
+def slimmed_header(rows: pd.DataFrame) -> Iterator[str]:
+    """What is left where removed channels and branches are physically gone; only where a ticket is structured."""
+    if _is_slimmed(rows):
+        yield from ("slimmed parameters", "slimmed FLOPs")
+
+
+def slimmed_cells(group: pd.DataFrame, rows: pd.DataFrame) -> Iterator[str]:
+    """The means of a level under ``slimmed_header``."""
+    if _is_slimmed(rows):
+        tickets = group["branch"] == "ticket"
+        for column, words in (("weights_slimmed", lambda mean: f"{mean:,.0f}"), ("flops_slimmed", with_prefix)):
+            mean = group.loc[tickets, column].astype(float).mean()
+            yield "" if math.isnan(mean) else words(mean)
+
+
+def _is_slimmed(rows: pd.DataFrame) -> bool:
+    return "weights_slimmed" in rows and bool(rows["weights_slimmed"].notna().any())
 
 
 def duration(seconds: float) -> str:

@@ -57,6 +57,8 @@ COSTS = (
     Shown("flops_inference", "Inference FLOPs of one example", "FLOP"),
     Shown("energy_kwh", "Energy of the fit", "kWh"),
     Shown("co2_kg", "Carbon dioxide of the fit", "kg"),
+    Shown("flops_slimmed", "Inference FLOPs of the slimmed network", "FLOP"),
+    Shown("weights_slimmed", "Parameters of the slimmed network"),
 )
 
 

@@ -1,0 +1,179 @@
+"""Which groups remain, given the scores of their weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from lotto.errors import BadRequest, StageFailed
+from lotto.mask import Mask
+from lotto.pruning.allocate import Budget, Layer, Rule, budgets, round_budgets
+from lotto.pruning.select import keep_highest
+from lotto.schedule import Density, Schedule, Target
+from lotto.structures.families import Family
+from lotto.structures.rounds import OnTheWay
+
+
+def prune_groups(
+    score: Callable[[int, Mask], Mapping[str, Tensor]],
+    mask: Mask,
+    families: Sequence[Family],
+    rule: Rule,
+    target: Target,
+    pool: str,
+    on_the_way: OnTheWay,
+) -> Mask:
+    """Prune the groups of lowest score among those of which weights remain.
+
+    Rates, removals and exclusions are of groups, as those of ``prune_mask`` are of weights. A density is of weights: as many groups
+    remain as come nearest to it. Where families compete, the best group of each remains whatever its score: a network without a channel
+    computes nothing.
+
+    Args:
+        score: the scores of every weight in a round, shaped like the mask's tensors; higher is kept.
+        pool: how a group's score follows from its weights', ``mean`` or ``sum``.
+
+    Raises:
+        BadRequest: the target cannot be met.
+    """
+    counts = group_counts(families, mask)
+    fixed = (
+        None
+        if isinstance(target, Density)
+        else list(round_budgets(counts, rule, target, on_the_way.rounds, on_the_way.path))
+    )
+    current = mask
+    for number in range(on_the_way.rounds):
+        scores, base = score(number, current), mask if on_the_way.regrow else current
+        pooled = {family.name: family.pooled(scores, base, pool) for family in families}
+        if fixed is not None:
+            current = _pruned(pooled, base, families, fixed[number])
+        elif isinstance(target, Density):
+            density = on_the_way.value(mask.density, target.value, number)
+            if on_the_way.is_last(number):
+                current = _nearest(pooled, base, families, rule, target)
+            elif round(density * mask.total) < current.remaining:  # groups may have taken it further already
+                current = _nearest(pooled, base, families, rule, Density(density))
+    return current
+
+
+def group_counts(families: Sequence[Family], mask: Mask) -> list[Layer]:
+    """Groups in all, and those of which weights remain, family by family."""
+    return [Layer(own.name, own.kind, own.size, int(own.alive(mask).sum())) for own in families]
+
+
+def regrouped(mask: Mask, families: Sequence[Family], scores: Mapping[str, Tensor]) -> Mask:
+    """As many groups of each family and of each size as ``mask`` has, those whose weights score highest on average."""
+    everything = Mask.ones(mask)
+    made = dict(everything)
+    for family in families:
+        sizes, alive = family.weights(everything), family.alive(mask)
+        pooled = family.pooled(scores, everything, "mean")
+        kept = torch.zeros_like(alive)
+        for size in sizes.unique().tolist():
+            alike = sizes == size
+            kept |= keep_highest(pooled, alike, int((alive & alike).sum()))
+        family.prune(made, kept)
+    return Mask(made)
+
+
+def check_reach(families: Sequence[Family], everything: Mask, rule: Rule, schedule: Schedule, iterative: bool) -> None:
+    """Whether every level can be reached, found without training: from counts of groups, and for densities from the fewest weights.
+
+    Raises:
+        BadRequest: some level cannot be; the sentence names it.
+    """
+    layers = group_counts(families, everything)
+    for level in range(1, schedule.levels):
+        since = level - 1 if iterative else 0
+        target = schedule.target(level, since)
+        try:
+            if isinstance(target, Density):
+                _check_density(families, everything, rule, target)
+            else:
+                made = budgets(layers, rule, target)
+                if iterative:
+                    layers = _spent(layers, made)
+        except BadRequest as reason:
+            raise BadRequest(f"schedule.levels={schedule.levels}: level {level} cannot be reached. {reason}") from None
+
+
+def _nearest(pooled: Mapping[str, Tensor], mask: Mask, families: Sequence[Family], rule: Rule, target: Density) -> Mask:
+    """The mask whose weights come nearest to a density; of two as near the smaller."""
+    wanted = round(target.value * mask.total)
+    layers = group_counts(families, mask)
+    total = sum(layer.total for layer in layers)
+    too_few, enough = 0, sum(layer.alive for layer in layers)
+    if wanted >= mask.remaining:
+        raise BadRequest(f"Density {target.value:g} cannot be met: {mask.remaining} of {mask.total} weights remain.")
+    best, reached = mask, False
+    while enough - too_few > 1:
+        groups = (too_few + enough) // 2
+        try:
+            made = _pruned(pooled, mask, families, budgets(layers, rule, Density(groups / total)))
+        except BadRequest:
+            too_few = groups
+            continue
+        best = min(made, best, key=lambda one: (abs(one.remaining - wanted), one.remaining))
+        if made.remaining > wanted:
+            enough = groups
+        else:
+            too_few, reached = groups, True
+    if not reached or best.remaining >= mask.remaining:
+        raise BadRequest(f"Density {target.value:g} cannot be met: the groups that have to stay hold more weights.")
+    return best
+
+
+def _pruned(pooled: Mapping[str, Tensor], mask: Mask, families: Sequence[Family], made: Sequence[Budget]) -> Mask:
+    by_name = {family.name: family for family in families}
+    left = dict(mask)
+    for budget in made:
+        own = [by_name[name] for name in budget.names]
+        alive = [family.alive(mask) for family in own]
+        scores = [pooled[family.name] for family in own]
+        if len(own) > 1:
+            if budget.keep < len(own):
+                raise BadRequest(f"{budget.keep} groups are too few for {len(own)} layers, each of which keeps one.")
+            scores = [_with_best_kept(score, living) for score, living in zip(scores, alive, strict=True)]
+        kept = keep_highest(torch.cat(scores), torch.cat(alive), budget.keep)
+        for family, part in zip(own, kept.split([family.size for family in own]), strict=True):
+            family.prune(left, part)
+    result = Mask(left)
+    if not result <= mask:
+        raise StageFailed("Pruning groups brought weights back.")
+    return result
+
+
+def _with_best_kept(scores: Tensor, alive: Tensor) -> Tensor:
+    """The scores in single precision, in which they are compared, with the best of the alive beyond all others."""
+    single = scores.float()
+    best = single.masked_fill(~alive, -torch.inf).argmax()
+    single[best] = torch.inf
+    return single
+
+
+def _check_density(families: Sequence[Family], everything: Mask, rule: Rule, target: Density) -> None:
+    fewest = dict(everything)
+    for family in families:
+        if rule.rate_of(Layer(family.name, family.kind, family.size, family.size)) > 0:
+            family.prune(fewest, torch.arange(family.size) == 0)
+    least = Mask(fewest)
+    if least.remaining > round(target.value * everything.total):
+        raise BadRequest(
+            f"Density {target.value:g} cannot be met: with one group of each layer, density {least.density:g} is left."
+        )
+
+
+def _spent(layers: Sequence[Layer], made: Sequence[Budget]) -> list[Layer]:
+    """The layers after pruning; a shared budget is dealt in order, which no later count depends on."""
+    left: dict[str, int] = {}
+    alive = {layer.name: layer.alive for layer in layers}
+    for budget in made:
+        keep = budget.keep
+        for name in budget.names:
+            left[name] = min(keep, alive[name])
+            keep -= left[name]
+    return [replace(layer, alive=left[layer.name]) for layer in layers]
