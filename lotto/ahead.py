@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -175,12 +176,26 @@ def forecast_kept(plan: Plan, store: Store) -> dict[str, Kept]:
             mask = stage.parents.get("mask")
             counts = stage.parents.get("counts")
             kept[key] = kept[counts.key] if counts else _pruned(stage, kept[mask.key] if mask else {})
+        elif stage.kind == "overlap":
+            kept[key] = _overlapping(kept, stage)
         else:
             # A ticket has the weights of its mask, and a control as many as its ticket; what training will find cannot be foreseen.
             kept[key] = next(
-                (kept[stage.parents[role].key] for role in ("mask", "ticket") if role in stage.parents), {}
+                (kept[stage.parents[role].key] for role in ("mask", "ticket", "body") if role in stage.parents), {}
             )
     return kept
+
+
+def _overlapping(kept: Mapping[str, Kept], stage: Stage) -> Kept:
+    """What copies keep in common if each of them removes weights as if by chance."""
+    masks = [kept[parent.key] for role, parent in stage.parents.items() if role.startswith("mask")]
+    before = kept[stage.parents["before"].key] if "before" in stage.parents else {}
+    found = {}
+    for name, (_, total) in masks[0].items():
+        alive = before[name][0] if before else total
+        shares = [mask[name][0] / alive for mask in masks] if alive else [0.0]
+        found[name] = [round(alive * math.prod(shares)), total]
+    return found
 
 
 def _pruned(stage: Stage, before: Kept) -> Kept:

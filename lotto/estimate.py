@@ -60,7 +60,7 @@ class Estimate:
 
 def estimate_line(spec: Spec, plan: Plan, store: Store) -> str | None:
     """How long the training to run will take here, or why that is not known; None if there is nothing to train."""
-    missing = plan.missing(store.has)
+    missing = plan.missing(store.has, store.record)
     if not plan.steps(list(missing.values())):
         return None
     if spec.hardware.devices != 1:

@@ -20,7 +20,7 @@ from lotto.results import results_table
 from lotto.run_note import begin_note, finish_note, noted
 from lotto.running.devices import follows, started_beside_others, with_devices_counted
 from lotto.spec import Spec
-from lotto.stage import Stage, canonical
+from lotto.stage import Stage
 from lotto.store import Store
 from lotto.versions import versions
 
@@ -65,7 +65,7 @@ def run_experiment(spec: Spec, folder: Path, overrides: Sequence[str], progress:
     store = Store(spec.store)
     plan = Plan.of(spec)
     refer(store, folder, overrides, plan)
-    missing = plan.missing(store.verify)
+    missing = plan.missing(store.verify, store.record)
     mirrors = open_mirrors(spec.loggers, spec, plan, store, folder, progress.note)
     cached = begin_note(folder, [entry.trained.key for entry in plan.entries if entry.trained.key not in missing])
     written: Written | None = None
@@ -119,9 +119,7 @@ def _run(
     check_spec(spec)
     if words := start_words(spec):
         progress.note(f"start: {words}")
-    runner = Runner(
-        plan, missing, store, {canonical(spec.data.identity): spec.data_config}, spec.hardware, spec.engine, progress
-    )
+    runner = Runner(plan, missing, store, spec.hardware, spec.engine, progress)
     runner.published = published
     runner.load_data()
     if spec.hardware.devices == 1:
@@ -259,14 +257,14 @@ def _hardware_words(spec: Spec) -> str:
 
 def summary_line(plan: Plan, store: Store) -> str:
     """The contract's last line of ``lotto plan``."""
-    missing = plan.missing(store.has)
+    missing = plan.missing(store.has, store.record)
     present = sum(map(store.has, plan.stages))
     return f"{len(plan.stages)} stages, {present} cached, {plan.steps(list(missing.values()))} training steps to run"
 
 
 def describe(spec: Spec, plan: Plan, store: Store) -> Iterator[str]:
     """A table of the plan: for every level and branch the tickets stored of those planned, and the steps that the level costs."""
-    missing = plan.missing(store.has)
+    missing = plan.missing(store.has, store.record)
     branches = ["ticket", *(control.name for control in spec.controls)]
     widths = [max(len(branch), 7) for branch in branches]
     yield (

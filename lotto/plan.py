@@ -5,32 +5,45 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from lotto.probes.planning import readings
 from lotto.recipe import Entry, Reading, Recipe
 from lotto.spec import Spec
-from lotto.stage import Stage
+from lotto.stage import Stage, canonical
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Stages by key, parents before children, and the rows that they fill: of the results, and of the probes."""
+    """Stages by key, parents before children, and the rows that they fill: of the results, and of the probes.
+
+    Args:
+        data: configurations of all data sets that the stages name, by the canonical form of their identity.
+    """
 
     stages: dict[str, Stage] = field(default_factory=dict)
     entries: tuple[Entry, ...] = ()
     readings: tuple[Reading, ...] = ()
+    data: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, spec: Spec) -> Plan:
         """The plan of one experiment, all replicates."""
         recipes = [Recipe(spec, replicate) for replicate in range(spec.replicates)]
         rows = [(recipe, tuple(spec.method(recipe, **spec.method_options))) for recipe in recipes]
-        plan = cls.from_rows((entry for _, entries in rows for entry in entries), readings(spec.probes, rows))
+        read = tuple(readings(spec.probes, rows))
+        data = {canonical(used.data.identity): used.data_config for recipe in recipes for used in recipe.specs}
+        plan = cls.from_rows((entry for _, entries in rows for entry in entries), read, data)
         return plan.passing(spec.waypoints)
 
     @classmethod
-    def from_rows(cls, entries: Iterable[Entry], readings: Iterable[Reading] = ()) -> Plan:
-        made = cls({}, tuple(entries), tuple(readings))
+    def from_rows(
+        cls,
+        entries: Iterable[Entry],
+        readings: Iterable[Reading] = (),
+        data: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> Plan:
+        made = cls({}, tuple(entries), tuple(readings), data or {})
         for stage in made.ends:
             _add(stage, made.stages)
         return made
@@ -42,13 +55,17 @@ class Plan:
         return cls.from_rows(
             (entry for plan in plans for entry in plan.entries),
             (reading for plan in plans for reading in plan.readings),
+            {identity: config for plan in plans for identity, config in plan.data.items()},
         )
 
     @property
     def ends(self) -> Iterator[Stage]:
         """The stages that rows are read from; all others are there for their sake."""
-        yield from (entry.trained for entry in self.entries)
-        yield from (reading.stage for reading in self.readings)
+        return self._ends(lambda entry: True)
+
+    def _ends(self, wanted: Callable[[Entry], bool]) -> Iterator[Stage]:
+        yield from (entry.trained for entry in self.entries if wanted(entry))
+        yield from (reading.stage for reading in self.readings if wanted(reading.entry))
 
     def passing(self, waypoints: Mapping[str, Sequence[int]]) -> Plan:
         """The same plan, whose trainings store themselves at further steps on their way.
@@ -63,7 +80,7 @@ class Plan:
                     point = Stage("train", {**stage.fields, "stop": stop, "resumable": True}, stage.parents)
                     stages[point.key] = point
             stages.setdefault(key, stage)
-        return Plan(stages, self.entries, self.readings)
+        return Plan(stages, self.entries, self.readings, self.data)
 
     def prefix(self, stage: Stage) -> Stage | None:
         """The latest earlier point of a train stage's own training that this plan can go on from."""
@@ -84,13 +101,24 @@ class Plan:
         if prefix := self.prefix(stage):
             yield prefix
 
-    def missing(self, has: Callable[[str], bool]) -> dict[str, Stage]:
+    def missing(
+        self, has: Callable[[str], bool], record: Callable[[str], Mapping[str, Any]] | None = None
+    ) -> dict[str, Stage]:
         """The stages to run: those of the rows that are not stored, and what they need that is not stored either.
 
         A stage that only finished stages need is not run again.
+
+        Args:
+            record: of what is stored, by key. With it the levels are left out that a search will not come to, because it has ended.
         """
+
+        def open_(entry: Entry) -> bool:
+            return entry.limit is None or record is None or not entry.limit.reached(has, record)
+
         wanted: set[str] = set()
-        pending = list(self.ends)
+        pending = list(self._ends(open_))
+        if record is not None:  # without these tickets nobody knows whether the search has ended
+            pending += [entry.limit.ticket for entry in self.entries if entry.limit is not None and open_(entry)]
         while pending:
             stage = pending.pop()
             if stage.key not in wanted and not has(stage.key):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from lotto.data.part import Part, part_of
 from lotto.errors import BadRequest
-from lotto.schedule import as_fields
+from lotto.limit import Limit
+from lotto.pruning.allocate import Layer
+from lotto.schedule import Target, as_fields
 from lotto.spec import ControlSpec, Spec, TrainSpec, step_before_the_end
 from lotto.stage import Stage
 from lotto.starts.source import Source
@@ -22,6 +25,8 @@ class Entry:
         start: the artifact it is trained from: weights and, but for the dense network, a mask.
         trained: the train stage that ends at the last step.
         ticket: the trained ticket of its level: itself, unless this is a control.
+        limit: where the search may have ended before it came to this level.
+        noted: a stage with numbers (``numbers`` of its record) on how the ticket was found, which stand in its row.
     """
 
     branch: str
@@ -31,6 +36,8 @@ class Entry:
     start: Stage
     trained: Stage
     ticket: Stage
+    limit: Limit | None = None
+    noted: Stage | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,11 +62,17 @@ STILL: Regimen = {"_target_": "lotto.training.still.Still"}
 
 
 class Recipe:
-    """Makes the stages of one replicate of an experiment. A method asks for them by these names and never spells out a field."""
+    """Makes the stages of one replicate of an experiment. A method asks for them by these names and never spells out a field.
 
-    def __init__(self, spec: Spec, replicate: int) -> None:
+    Attributes:
+        specs: the experiment's, and those that other recipes were derived for: of its parts, or of where a ticket comes from.
+    """
+
+    def __init__(self, spec: Spec, replicate: int, specs: list[Spec] | None = None) -> None:
         self.spec = spec
         self.replicate = replicate
+        self.specs = [] if specs is None else specs
+        self.specs.append(spec)
         self._streams = {"seed": spec.seed, "replicate": replicate}
 
     @property
@@ -88,17 +101,55 @@ class Recipe:
             return self.init()
         return self._train(self.init(), start=0, stop=self.spec.rewind.at, resumable=True)
 
-    def prune(self, trained: Stage, mask: Stage | None, level: int, since: int) -> Stage:
-        """The mask of ``level``, from a trained network and, unless it is dense, its own mask (that of level ``since``)."""
+    def derived(self, spec: Spec) -> Recipe:
+        """The same replicate's recipe for another experiment that this one needs."""
+        return Recipe(spec, self.replicate, self.specs)
+
+    def of_part(self, part: Part, train: Mapping[str, Any] | None = None) -> Recipe:
+        """The recipe of a network that is trained on a part of the data; lengths in epochs are then the part's.
+
+        Args:
+            train: settings of ``train`` that differ.
+
+        Raises:
+            BadRequest: they cannot be read, or training would end before the rewinding point.
+        """
+        spec = self.spec
+        data, config = part_of(spec.data, spec.data_config, part)
+        settings = TrainSpec.read(
+            {**spec.request["train"], **(train or {})}, data, "method.train" if train else "train"
+        )
+        if spec.rewind.at >= settings.steps:
+            raise BadRequest(
+                f"rewind.at={spec.rewind.at} is not before the end of training on data.part={config['part']}, which takes {settings.steps} "
+                "steps: rewind to an earlier step."
+            )
+        return self.derived(replace(spec, data=data, data_config=config, train=settings))
+
+    def prune(
+        self,
+        trained: Stage,
+        mask: Stage | None,
+        level: int,
+        since: int,
+        target: Target | None = None,
+        spare: Sequence[str] = (),
+    ) -> Stage:
+        """The mask of ``level``, from a trained network and, unless it is dense, its own mask (that of level ``since``).
+
+        Args:
+            target: in place of the schedule's.
+            spare: kinds of layers that are not pruned, beside those that ``prune.exclude`` names.
+        """
         rule = self.spec.rule
         fields = {
             **self._network(),
             "criterion": dict(self.spec.criterion),
             "allocation": rule.allocation,
             "rate": rule.rate if isinstance(rule.rate, float) else dict(rule.rate),
-            "exclude": list(rule.exclude),
+            "exclude": self.excluded(spare),
             "structure": self.spec.structure.as_fields(),
-            **as_fields(self.spec.schedule.target(level, since)),
+            **as_fields(target or self.spec.schedule.target(level, since)),
             **self.spec.scoring.as_fields(self.spec.data.identity, self._streams),
         }
         before = mask or self.first_mask()
@@ -107,6 +158,48 @@ class Recipe:
     def first_mask(self) -> Stage | None:
         """What holds the mask of level 0: the start, if that is a ticket already."""
         return self.init() if self.spec.start is not None and self.spec.start.masked else None
+
+    def excluded(self, spare: Sequence[str] = ()) -> list[str]:
+        """What is not pruned: as ``prune.exclude`` says, and ``spare``."""
+        own = self.spec.rule.exclude
+        return [*own, *(name for name in spare if name not in own)]
+
+    def layers(self) -> list[Layer]:
+        """The prunable tensors of the network, all of their weights alive. Imports torch."""
+        from lotto.models.build import skeleton
+        from lotto.pruning.prune import layers_in
+
+        return layers_in(skeleton(self.spec.model, self.spec.data.input_shape, self.spec.data.classes))
+
+    def overlap(self, masks: Sequence[Stage], before: Stage | None, spare: Sequence[str] = (), floor: int = 0) -> Stage:
+        """The weights that all of several copies keep.
+
+        Args:
+            masks: prune stages of the copies.
+            before: the overlap that they were pruned from; None if they were dense.
+            spare: as the copies were pruned.
+            floor: weights that every layer keeps at least.
+        """
+        copies = {f"mask{number}": mask for number, mask in enumerate(masks)}
+        trained = {f"trained{number}": mask.parents["trained"] for number, mask in enumerate(masks) if floor}
+        fields = {**self._network(), "exclude": self.excluded(spare), "floor": floor}
+        return Stage("overlap", fields, {**copies, **trained, **({"before": before} if before else {})})
+
+    def head(self, body: Stage, weights: Stage | None = None) -> Stage:
+        """The network of this recipe with the body of another: its weights, its mask, and a head of its own.
+
+        Args:
+            weights: whose output layer it has, and whose optimizer state as far as the rewinding has any; freshly drawn if None.
+        """
+        state = {} if weights is None else {"optimizer_state": self._optimizer_state()}
+        parents = {"body": body, **({"weights": weights} if weights else {})}
+        return Stage("head", {**self._network(), **self._streams, **state}, parents)
+
+    def ticket(self, weights: Stage, mask: Stage) -> Stage:
+        """A ticket of weights that are given, with the statistics and the optimizer state that belong to them."""
+        batch_norm = self.spec.rewind.batch_norm
+        fields = {"optimizer_state": self._optimizer_state(), "batch_norm": batch_norm}
+        return Stage("rewind", fields, {"weights": weights, "mask": mask})
 
     def dense_point(self) -> Stage:
         """The dense network's weights at the rewinding point, with the optimizer state that a ticket's training starts from."""

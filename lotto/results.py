@@ -11,6 +11,7 @@ from lotto.passes import STATIC, Passes
 from lotto.plan import Plan
 from lotto.recipe import Entry
 from lotto.slimmed import slimmed_columns
+from lotto.sparsity import network_weights
 from lotto.spec import Spec
 from lotto.store import Store
 
@@ -34,7 +35,7 @@ def results_table(spec: Spec, plan: Plan, store: Store, cached: Collection[str])
     flops = network_flops(spec, store) if stored else None
     rows = [
         result_row(spec, entry, store.record(entry.trained.key), cached)
-        | _flops(spec, entry, store, flops)
+        | _of_the_weights(spec, entry, store, flops)
         | _numbers(entry, store)
         | slimmed_columns(spec, entry, store)
         for entry in stored
@@ -43,26 +44,29 @@ def results_table(spec: Spec, plan: Plan, store: Store, cached: Collection[str])
 
 
 def _numbers(entry: Entry, store: Store) -> dict[str, Any]:
-    """Columns that a kind of stage fills for itself: of what the row started from, and of its end."""
-    found = [store.record(stage.key)["result"] for stage in (entry.start, entry.trained) if store.has(stage.key)]
+    """Columns that a kind of stage fills for itself: of how a ticket was found, of what the row started from, and of its end."""
+    stages = [stage for stage in (entry.noted, entry.start, entry.trained) if stage is not None]
+    found = [store.record(stage.key)["result"] for stage in stages if store.has(stage.key)]
     return {name: value for result in found for name, value in result.get("numbers", {}).items()}
 
 
-def _flops(spec: Spec, entry: Entry, store: Store, flops: Flops | None) -> dict[str, float | None]:
-    """The forward pass of one example, and the whole fit."""
+def _of_the_weights(spec: Spec, entry: Entry, store: Store, flops: Flops | None) -> dict[str, float | None]:
+    """FLOPs of the forward pass of one example, and of the whole fit; and how sparse the network is, counted in other ways."""
     # An imported ticket's start may be gone, or be a network of weights alone.
     result = store.record(entry.trained.key)["result"]
     own = result.get("layers")  # of a mask that training moved
     kept = own or (store.record(entry.start.key)["result"].get("layers", {}) if store.has(entry.start.key) else None)
     if flops is None or (kept is None and entry.level > 0):
-        return {"flops_inference": None, "flops_training": None}
+        unknown = ("flops_inference", "flops_training", "sparsity_pruned", "sparsity_weights")
+        return dict.fromkeys(unknown)
     inference = flops.inference(kept or {})
     fields = entry.trained.fields
     passes = Passes(**result["passes"]) if "passes" in result else STATIC
     # Where density changes in training, what counts is the mean over its steps.
     mean = flops.inference(result["mean_layers"]) if "mean_layers" in result else inference
     trained = passes.flops(mean, flops.inference({})) * examples(spec, fields.get("start", 0), fields.get("stop", 0))
-    return {"flops_inference": inference, "flops_training": trained}
+    sparsities = network_weights(spec, store).sparsities(kept or {}, spec.rule)
+    return {"flops_inference": inference, "flops_training": trained, **sparsities}
 
 
 def result_row(spec: Spec, entry: Entry, record: dict[str, Any], cached: Collection[str] = ()) -> dict[str, Any]:

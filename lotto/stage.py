@@ -21,6 +21,8 @@ VERSIONS = {
     "control": 1,
     "data": 1,
     "probe": 1,
+    "overlap": 1,
+    "head": 1,
     "construct": 1,
     "approximate": 1,
 }
@@ -30,6 +32,7 @@ NEUTRAL: dict[str, Any] = {
     "batch_norm": "follow",
     "drop_last": False,
     "exclude": [],
+    "floor": 0,
     "hold": None,
     "keep": "highest",
     "label_smoothing": 0.0,
@@ -72,7 +75,8 @@ class Stage:
     """One step of an experiment: parents' artifacts in, one artifact out.
 
     Args:
-        kind: ``init``, ``train``, ``prune``, ``rewind``, ``control`` or ``probe``.
+        kind: ``init``, ``train``, ``prune``, ``rewind``, ``control``, ``probe``, ``overlap`` (of several masks) or ``head`` (a body under
+            another output layer).
         fields: everything that changes a number, as JSON values.
         parents: the stages whose artifacts it reads, by the role they play.
         source: of a start that is read from a file, where that lies; the fields say what it holds.

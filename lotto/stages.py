@@ -48,6 +48,14 @@ def run_stage(
         from lotto.pruning.run import run_prune  # it needs what is defined here
 
         return run_prune(stage.fields, parents, data, device or torch.device("cpu"))
+    if stage.kind == "overlap":
+        from lotto.pruning.run_overlap import run_overlap
+
+        return run_overlap(stage.fields, parents)
+    if stage.kind == "head":
+        from lotto.models.run_head import run_head
+
+        return run_head(stage.fields, parents)
     return _RUN[stage.kind](stage.fields, parents)
 
 
@@ -103,9 +111,7 @@ def _rewind(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple[
     mask = mask_in(parents.get("mask", {}))
     weights = under(parents["weights"], "weights/")
     if mask is None:
-        return {f"weights/{name}": tensor for name, tensor in weights.items()} | _followed(
-            fields, parents, Mask({})
-        ), {}
+        return {f"weights/{name}": tensor for name, tensor in weights.items()} | followed(fields, parents, Mask({})), {}
     if not fields.get("unpruned"):
         weights = mask.apply(weights)
     if fields["batch_norm"] == "keep" and "trained" in parents:
@@ -117,7 +123,7 @@ def _rewind(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple[
             for name in weights
             if _is_statistic(name)
         }
-    return _ticket(Start(weights, mask), zeroed_in(parents["mask"]), fields, parents)
+    return ticket_artifact(Start(weights, mask), zeroed_in(parents["mask"]), fields, parents)
 
 
 def _control(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple[Tensors, dict[str, Any]]:
@@ -143,7 +149,7 @@ def _control(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple
     zeroed = zeroed_in(parents["ticket"])
     if zeroed and start.mask != ticket_mask:
         zeroed = gone_with(model_of(fields), tuple(fields["input_shape"]), start.mask)
-    return _ticket(Start(start.mask.apply(start.weights), start.mask), zeroed, fields, parents)
+    return ticket_artifact(Start(start.mask.apply(start.weights), start.mask), zeroed, fields, parents)
 
 
 def _regroup(fields: Mapping[str, Any]) -> Regroup | None:
@@ -154,14 +160,14 @@ def _regroup(fields: Mapping[str, Any]) -> Regroup | None:
     return lambda mask, scores: regrouped_mask(mask, scores, model_of(fields), tuple(fields["input_shape"]), structure)
 
 
-def _ticket(
+def ticket_artifact(
     start: Start, zeroed: Zeroed, fields: Mapping[str, Any], parents: Mapping[str, Tensors]
 ) -> tuple[Tensors, dict[str, Any]]:
     """The artifact that a sparse network is trained from; its weights are masked."""
     weights = zero(start.weights, zeroed)
     tensors = {f"weights/{name}": tensor for name, tensor in weights.items()} | mask_tensors(start.mask)
     counted = mask_counts(start.mask) | ({"structured": True} if zeroed else {})
-    return tensors | zeroed_tensors(zeroed) | _followed(fields, parents, start.mask, zeroed), counted
+    return tensors | zeroed_tensors(zeroed) | followed(fields, parents, start.mask, zeroed), counted
 
 
 def _construct(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple[Tensors, dict[str, Any]]:
@@ -178,7 +184,7 @@ def _approximate(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> t
     return approximate_stage(fields, parents)
 
 
-def _followed(
+def followed(
     fields: Mapping[str, Any], parents: Mapping[str, Tensors], mask: Mask, zeroed: Zeroed | None = None
 ) -> Tensors:
     """The masked optimizer state of the parent ``weights``, if it is to follow them: pruned weights must not move through it."""

@@ -15,7 +15,6 @@ from lotto.estimate import Estimate, Part, Span, duration, estimate_line, senten
 from lotto.running.engines import Engines
 from lotto.running.progress import QuietProgress
 from lotto.running.runner import Runner
-from lotto.stage import canonical
 from lotto.store import Store
 from tests.e2e import TINY, Shell, artifacts, steps_planned
 from tests.training.lab import Lab
@@ -58,9 +57,8 @@ def ahead(lab: Lab) -> list[Ahead]:
 
 def train(lab: Lab) -> int:
     """Run it, without a report; the steps that were taken."""
-    data = {canonical(lab.spec.data.identity): lab.spec.data_config}
     missing = lab.plan.missing(lab.store.has)
-    runner = Runner(lab.plan, missing, lab.store, data, lab.spec.hardware, lab.spec.engine, QuietProgress())
+    runner = Runner(lab.plan, missing, lab.store, lab.spec.hardware, lab.spec.engine, QuietProgress())
     assert runner.run() == {}
     return runner.steps
 

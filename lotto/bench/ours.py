@@ -14,7 +14,7 @@ from lotto.plan import Plan
 from lotto.running.progress import QuietProgress
 from lotto.running.runner import Runner
 from lotto.spec import Spec
-from lotto.stage import Stage, canonical
+from lotto.stage import Stage
 from lotto.store import Store
 
 
@@ -54,8 +54,7 @@ def make_starts(spec: Spec, plan: Plan, store: Store) -> None:
 
 def _runner(spec: Spec, plan: Plan, store: Store, stages: list[Stage]) -> Runner:
     missing = {stage.key: stage for stage in stages}
-    data = {canonical(spec.data.identity): spec.data_config}
-    return Runner(plan, missing, store, data, spec.hardware, spec.engine, QuietProgress())
+    return Runner(plan, missing, store, spec.hardware, spec.engine, QuietProgress())
 
 
 def _run(runner: Runner) -> None:

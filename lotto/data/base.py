@@ -15,6 +15,8 @@ from lotto.data.cache import DataCache
 from lotto.data.epoch import Epoch
 from lotto.data.facts import Facts, steps_per_epoch
 from lotto.data.interface import Batches, Data
+from lotto.data.narrow import narrow
+from lotto.data.part import Part
 from lotto.data.share import Share
 from lotto.data.split import hold_out
 from lotto.errors import BadRequest
@@ -69,6 +71,9 @@ class ResidentData(Data):
         self._splits = self.divide(*self.read())
         for name, split in self._splits.items():
             self._check(split, name, self.sizes[name])
+        if self.part is not None:
+            self._splits = {name: _narrowed(self.part, split, name) for name, split in self._splits.items()}
+            self.sizes = {name: len(split.labels) for name, split in self._splits.items()}
 
     def divide(self, train: Labelled, test: Labelled) -> dict[str, Labelled]:
         """Training, validation and test set: validation is a random part of what is there to train on."""
@@ -178,5 +183,11 @@ class ResidentData(Data):
                 f"data.examples and data.input_shape declare {examples} {split} images of {self.input_shape}, but "
                 f"{len(found.images)} of {shape} with {len(found.labels)} labels were read."
             )
-        if len(found.labels) and not 0 <= int(found.labels.min()) <= int(found.labels.max()) < self.classes:
-            raise BadRequest(f"data.classes={self.classes} but the {split} labels go up to {int(found.labels.max())}.")
+        classes = self.classes if self.part is None else self.facts.classes
+        if len(found.labels) and not 0 <= int(found.labels.min()) <= int(found.labels.max()) < classes:
+            raise BadRequest(f"data.classes={classes} but the {split} labels go up to {int(found.labels.max())}.")
+
+
+def _narrowed(part: Part, split: Labelled, name: str) -> Labelled:
+    kept, labels = narrow(part, split.labels, name)
+    return Labelled(split.images.index_select(0, kept), labels)

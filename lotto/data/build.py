@@ -11,10 +11,11 @@ from hydra.utils import instantiate
 
 from lotto.data.facts import facts
 from lotto.data.interface import Data
+from lotto.data.part import Part
 from lotto.errors import BadRequest
 
 # Fields that say what the set is; its constructor is given the facts made of them.
-_DECLARATIONS = frozenset({"name", "declared_by", "examples", "input_shape", "classes", "validation"})
+_DECLARATIONS = frozenset({"name", "declared_by", "examples", "input_shape", "classes", "validation", "part"})
 
 
 def build(config: Mapping[str, Any]) -> Data:
@@ -31,7 +32,10 @@ def build(config: Mapping[str, Any]) -> Data:
             raise error.__cause__ from error
         raise BadRequest(f"data cannot be built as configured: {error}") from error
     _check_fields(make.func, make.keywords, str(config.get("name")))
-    return make(facts=facts(config))
+    data = make(facts=facts({**config, "part": None}))
+    if config.get("part") is not None:
+        data.narrow(Part.read(config["part"]))
+    return data
 
 
 def _check_fields(constructor: type[Data], given: Mapping[str, Any], name: str) -> None:

@@ -9,12 +9,13 @@ from numbers import Real
 from typing import Any, cast
 
 from lotto.data.listing import Listing, list_images
+from lotto.data.part import Part
 from lotto.errors import BadRequest
 
 SPLITS = ("train", "validation", "test")
 
 # Where the data lie and how fast they are read changes no number; the class is told apart by ``name``.
-_NOT_IDENTITY = frozenset({"_target_", "declared_by", "root", "download", "workers"})
+_NOT_IDENTITY = frozenset({"_target_", "declared_by", "root", "download", "workers", "part"})
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,12 @@ def facts(config: Mapping[str, Any]) -> Facts:
     Raises:
         BadRequest: a field is missing or contradicts another, or the folder cannot be listed.
     """
+    whole = _whole(config)
+    return whole if config.get("part") is None else Part.read(config["part"]).facts(whole)
+
+
+def _whole(config: Mapping[str, Any]) -> Facts:
+    """The facts of all of the data set, whatever part of it is asked for."""
     identity = {field: value for field, value in config.items() if field not in _NOT_IDENTITY and value is not None}
     split_seed = config.get("split_seed", 0)
     if not isinstance(split_seed, int) or isinstance(split_seed, bool):

@@ -18,6 +18,7 @@ from lotto.data.folder import list_as_declared, split_test
 from lotto.data.images import fit, read_image, to_array
 from lotto.data.interface import Batches, Data
 from lotto.data.listing import Listing
+from lotto.data.narrow import narrow
 from lotto.data.share import Share
 from lotto.data.split import hold_out
 from lotto.data.views import RandomView
@@ -90,7 +91,16 @@ class StreamedData(Data):
         train, test = split_test(listing, self.split_seed)
         kept, held = hold_out(len(train), self.sizes["validation"], "validation", self.split_seed)
         self._splits = {"train": train[kept], "validation": train[held], "test": test}
-        self._images = _Images(listing, self.channels, self.size, self.resize, self.augment)
+        labels = torch.tensor(listing.labels)
+        if self.part is not None:
+            renamed = labels.clone()
+            for name, split in self._splits.items():
+                chosen, new = narrow(self.part, labels[split], name)
+                self._splits[name] = split[chosen]
+                renamed[split[chosen]] = new
+            self.sizes = {name: len(split) for name, split in self._splits.items()}
+            labels = renamed
+        self._images = _Images(listing, labels, self.channels, self.size, self.resize, self.augment)
 
     def place(self, device: torch.device | str) -> None:
         self.load()
@@ -176,10 +186,12 @@ class StreamedData(Data):
 class _Images(Dataset[tuple[Tensor, Tensor] | BadRequest]):
     """What a worker holds: where the images lie and how one is viewed."""
 
-    def __init__(self, listing: Listing, channels: int, size: int, resize: int, augment: RandomView | None) -> None:
+    def __init__(
+        self, listing: Listing, labels: Tensor, channels: int, size: int, resize: int, augment: RandomView | None
+    ) -> None:
         # Arrays, not a million strings: counting references to strings copies the pages that workers share.
         self.paths = np.array([os.fsencode(listing.path(index)) for index in range(len(listing.files))])
-        self.labels = np.array(listing.labels, dtype=np.int64)
+        self.labels = labels.numpy()
         self.channels = channels
         self.size = size
         self.resize = resize

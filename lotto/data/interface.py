@@ -10,6 +10,7 @@ from lightning import LightningDataModule
 from torch import Tensor, nn
 
 from lotto.data.facts import SPLITS, Facts, steps_per_epoch
+from lotto.data.part import Part
 from lotto.data.share import Share
 from lotto.errors import BadRequest
 from lotto.seeds import Streams
@@ -26,8 +27,11 @@ class Data(LightningDataModule):
     Attributes:
         input_shape: channels, height, width.
         classes: how many there are.
-        sizes: examples in ``train``, ``validation`` and ``test``.
+        sizes: examples in ``train``, ``validation`` and ``test``; of a part those of the whole set until it is loaded.
+        part: which of the examples there are; None for all.
     """
+
+    part: Part | None = None
 
     def __init__(self, facts: Facts, normalise: nn.Module) -> None:
         super().__init__()
@@ -41,6 +45,11 @@ class Data(LightningDataModule):
         self.device = torch.device("cpu")
         self.seed = 0
         self.batch_size = 128
+
+    def narrow(self, part: Part) -> None:
+        """Keep ``part`` alone, from loading on."""
+        self.part = part
+        self.classes = part.facts(self.facts).classes
 
     @abstractmethod
     def load(self) -> None:

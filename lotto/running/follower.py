@@ -11,7 +11,7 @@ from lotto.running.orders import Order
 from lotto.running.progress import QuietProgress
 from lotto.running.runner import POLL_SECONDS, Runner
 from lotto.spec import Spec
-from lotto.stage import Stage, canonical
+from lotto.stage import Stage
 from lotto.store import Store
 from lotto.training.ranks import Ranks, joined
 from lotto.training.train import prepare_device, train_stack
@@ -25,9 +25,8 @@ UNSEEN_SECONDS = 120.0
 def follow(spec: Spec) -> None:
     """Take part in the run of the first process until it ends."""
     plan, store = Plan.of(spec), Store(spec.store)
-    data = {canonical(spec.data.identity): spec.data_config}
     with joined(spec.hardware) as ranks:
-        Follower(plan, plan.stages, store, data, spec.hardware, spec.engine, QuietProgress()).follow(ranks)
+        Follower(plan, plan.stages, store, spec.hardware, spec.engine, QuietProgress()).follow(ranks)
 
 
 class Follower(Runner):

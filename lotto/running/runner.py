@@ -45,7 +45,6 @@ class Runner:
 
     Args:
         missing: the stages of ``plan`` to run.
-        data: data configurations by the canonical form of their identity.
     """
 
     def __init__(
@@ -53,7 +52,6 @@ class Runner:
         plan: Plan,
         missing: Mapping[str, Stage],
         store: Store,
-        data: Mapping[str, Mapping[str, Any]],
         hardware: HardwareSpec,
         engine: str,
         progress: Progress,
@@ -64,7 +62,6 @@ class Runner:
         self.steps = 0  # trained by this process
         # Told the keys of every fit, once they are stored.
         self.published: Callable[[set[str]], None] = lambda keys: None
-        self._data_configs = data
         self._data: dict[str, Data] = {}
         self.ranks: Ranks | None = None  # the processes that train with this one, which do what it tells them
         # A batch that several processes share is that of one replicate.
@@ -72,6 +69,7 @@ class Runner:
         self._engines = Engines("alone" if alone else engine, device_kind(hardware), store, progress.note)
         self._recorded = {} if alone else self._recorded_stacks()
         self._labels = {entry.trained.key: entry for entry in plan.entries}
+        self._may_be_last = {entry.limit.ticket.key for entry in plan.entries if entry.limit is not None}
         self._companies = Companies(plan)
         self._locks = Locks(store.root)
         self._done = 0  # steps of the fit that runs now
@@ -89,8 +87,9 @@ class Runner:
         for stage in self.missing.values():
             if stage.kind == "train":
                 self._engines.engine(stage)  # may refuse the one asked for
-        whole, owed = self.plan.steps(self.plan.stages.values()), self.plan.steps(self.missing.values())
-        self.progress.start(whole, whole - owed)
+        stored = [stage for key, stage in self.plan.stages.items() if key not in self.missing and self.store.has(key)]
+        cached, owed = self.plan.steps(stored), self.plan.steps(self.missing.values())
+        self.progress.start(cached + owed, cached)
         if probes := sum(stage.kind == "probe" for stage in self.missing.values()):
             self.progress.note(f"{probes:,} probe{'s' if probes > 1 else ''} to read beside the training")
         try:
@@ -99,8 +98,10 @@ class Runner:
                     trainings = [stage for stage in ready if stage.kind == "train"]
                     cheap = [stage for stage in ready if stage.kind != "train" and not _takes_long(stage)]
                     for stage in cheap:
-                        self._run_cheap(stage)
-                    others = [self._run_locked(stage) for stage in ready if _takes_long(stage)]
+                        if stage.key in self.missing:  # and not left out since
+                            self._run_cheap(stage)
+                    slow = [stage for stage in ready if _takes_long(stage) and stage.key in self.missing]
+                    others = [self._run_locked(stage) for stage in slow]
                     if not cheap and not any(others):
                         self._train_some(trainings)
         finally:
@@ -121,6 +122,14 @@ class Runner:
             raise
         except Exception as reason:
             self._fail([stage], reason)
+        else:
+            self._leave_out_what_is_past(stage)
+
+    def _leave_out_what_is_past(self, stage: Stage) -> None:
+        """A ticket may be the last that its search comes to: the levels behind it are not trained."""
+        if stage.key in self._may_be_last:
+            wanted = self.plan.missing(self.store.has, self.store.record)
+            self.missing = {key: stage for key, stage in self.missing.items() if key in wanted}
 
     def _compute(self, stage: Stage) -> None:
         if not self.store.verify(stage.key):  # another process may have made it
@@ -135,7 +144,8 @@ class Runner:
             record = {**stage.description, "result": result, "versions": versions()}
             self.store.publish(stage.key, record, tensors, rows)
             if empty := result.get("emptied"):
-                name = criterion_name(stage.fields["criterion"]["_target_"])
+                criterion = stage.fields.get("criterion")
+                name = criterion_name(criterion["_target_"]) if criterion else stage.kind
                 self.progress.note(f"Warning: {emptied_sentence(empty, name)} ({stage.key[:8]})")
         del self.missing[stage.key]
 
@@ -193,10 +203,7 @@ class Runner:
         stack = placed(stack, self.store)
         entries = [self._labels[stage.key] for stage in stack.stages if stage.key in self._labels]
         level = min((entry.level for entry in entries), default=0)
-        others = (
-            "copies with other noise" if any(stage.fields["noise"] for stage in stack.stages) else "rewinding point"
-        )
-        branch = ", ".join(dict.fromkeys(entry.branch for entry in entries)) or others
+        branch = ", ".join(dict.fromkeys(entry.branch for entry in entries)) or _purpose(stack)
         steps = stack.recipe["stop"] - stack.first
         self.progress.stage(level=level, branch=branch, replicates=len(stack.stages), steps=steps)
         self._done = 0
@@ -273,7 +280,7 @@ class Runner:
     def _data_of(self, stage: Stage) -> Data:
         identity = canonical(stage.fields["data"])
         if identity not in self._data:
-            data = build_data(self._data_configs[identity])
+            data = build_data(self.plan.data[identity])
             if isinstance(data, ResidentData):
                 data.cache = StoreCache(self.store)
             data.load()
@@ -300,3 +307,10 @@ def _takes_long(stage: Stage) -> bool:
     return stage.kind == "probe" or (
         stage.kind == "prune" and ("data" in stage.fields or stage.fields.get("rounds", 1) > 1)
     )
+
+
+def _purpose(stack: Stack) -> str:
+    """What is trained that is no row of the results."""
+    if any(stage.fields["noise"] for stage in stack.stages):
+        return "copies with other noise"
+    return "rewinding point" if stack.recipe["resumable"] else "copies of the search"

@@ -17,7 +17,7 @@ DEVICES = (1, 2, 4, 8)
 
 def hours_line(planned: PlannedSweep, store: Store) -> str | None:
     """The estimate in words, or why there is none; None if there is nothing to train."""
-    missing = planned.plan.missing(store.has)
+    missing = planned.plan.missing(store.has, store.record)
     if not planned.plan.steps(missing.values()):
         return None
     try:

@@ -15,7 +15,6 @@ from lotto.compose import composed, read_spec, run_id
 from lotto.errors import BadRequest
 from lotto.plan import Plan
 from lotto.spec import Spec
-from lotto.stage import canonical
 from lotto.store import Store
 from lotto.sweep.definition import Point, Sweep
 
@@ -99,11 +98,6 @@ class PlannedSweep:
         return Plan.union(point.plan for point in self.points)
 
     @property
-    def data(self) -> dict[str, Any]:
-        """Data configurations by the canonical form of their identity."""
-        return {canonical(point.spec.data.identity): point.spec.data_config for point in self.points}
-
-    @property
     def steps_together(self) -> int:
         """Training steps of the whole sweep, each stage once."""
         return self.plan.steps(self.plan.stages.values())
@@ -121,7 +115,7 @@ class PlannedSweep:
         width = max(len(str(point.point)) for point in self.points)
         for point in self.points:
             keys = [entry.trained.key for entry in point.plan.entries]
-            own = point.plan.steps(point.plan.missing(store.has).values())
+            own = point.plan.steps(point.plan.missing(store.has, store.record).values())
             yield f"  {point.point!s:<{width}}  {sum(map(store.has, keys))}/{len(keys)} tickets stored, alone {own:,} steps to run"
         share = self.steps_together / self.steps_apart
         yield (

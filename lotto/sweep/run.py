@@ -53,7 +53,7 @@ def run_sweep(planned: PlannedSweep, progress: Progress) -> SweepOutcome:
     store = Store(planned.spec.store)
     plan = planned.plan
     cached = begin_sweep(planned, store)
-    missing = plan.missing(store.verify)
+    missing = plan.missing(store.verify, store.record)
     with mirrored(planned, store, progress.note) as mirrors:
         with told(planned, store, progress.note):
             failed, steps = train_sweep(planned, missing, store, progress, mirrors.published) if missing else ({}, 0)
@@ -130,7 +130,7 @@ def train_sweep(
     for point in planned.points:
         check_spec(point.spec)
     spec = planned.spec
-    runner = Runner(planned.plan, missing, store, planned.data, spec.hardware, spec.engine, progress)
+    runner = Runner(planned.plan, missing, store, spec.hardware, spec.engine, progress)
     runner.published = published
     runner.load_data()
     return runner.run(), runner.steps

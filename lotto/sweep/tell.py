@@ -44,11 +44,11 @@ class HowFar:
         self._probes = [key for key, stage in self._plan.stages.items() if stage.kind == "probe"]
         self._cached = self._stored(self._trainings)
         self._probed = self._stored(self._probes)
-        self._pace = Pace(self._plan.steps(self._plan.missing(store.has).values()), time.monotonic)
+        self._pace = Pace(self._plan.steps(self._plan.missing(store.has, store.record).values()), time.monotonic)
 
     def sentence(self) -> str:
         at_work = [owner for owner in owners(self._store.root) if self._own(owner["holds"])]
-        owed = self._plan.steps(self._plan.missing(self._store.has).values())
+        owed = self._plan.steps(self._plan.missing(self._store.has, self._store.record).values())
         done = self._pace.total - owed + sum(owner.get("done", 0) for owner in at_work)
         self._pace.advance(max(0, done - self._pace.done))
         processes = f" in {len(at_work)} processes" if len(at_work) > 1 else ""

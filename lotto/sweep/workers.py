@@ -47,7 +47,7 @@ def run_with_workers(planned: PlannedSweep, workers: int, config_dir: str | None
     started = time.monotonic()
     store = Store(planned.spec.store)
     cached = begin_sweep(planned, store)
-    before = planned.plan.steps(planned.plan.missing(store.has).values())
+    before = planned.plan.steps(planned.plan.missing(store.has, store.record).values())
     request = planned.folder / "request.json"
     asked = {
         "sweep": str(planned.sweep.path),
@@ -64,7 +64,7 @@ def run_with_workers(planned: PlannedSweep, workers: int, config_dir: str | None
         if before:
             with told(planned, store, say):
                 run_hydra(_worker_arguments(planned, workers, config_dir, request))
-        missing = planned.plan.missing(store.has)
+        missing = planned.plan.missing(store.has, store.record)
         table = sweep_table(planned, store, cached)
         written = report_sweep(planned, table, store) if len(table) else None
         mirrors.figures = written.figures if written else ()
@@ -87,7 +87,7 @@ def work(request: Path) -> None:
     sweep = replace(Sweep.read(asked["sweep"]), axes=axes)
     planned = PlannedSweep.of(sweep, asked["overrides"], asked["config_dir"])
     store = Store(planned.spec.store)
-    missing = planned.plan.missing(store.verify)
+    missing = planned.plan.missing(store.verify, store.record)
     failed, _ = train_sweep(planned, missing, store, make_progress()) if missing else ({}, 0)
     if failed:
         raise StageFailed(f"{len(failed)} stage(s) failed, the others are done: {next(iter(failed.values()))}")
