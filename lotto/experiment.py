@@ -194,6 +194,7 @@ def _report(
     anew: bool,
 ) -> Written:
     from lotto.report.beside import Beside
+    from lotto.report.mask_distance import mask_distance_exhibit
     from lotto.report.meta import ReportMeta
     from lotto.report.write import write_report
 
@@ -217,10 +218,11 @@ def _report(
         start=start_words(spec),
         energy=_energy_words(spec, table),
     )
+    store = Store(spec.store)
+    shown = mask_distance_exhibit(table, store)
+    beside = Beside(probes=_probes(spec, plan, store), exhibits=(shown,) if shown else ())
     try:
-        return write_report(
-            table, meta, folder, anew=anew, beside=Beside(probes=_probes(spec, plan, Store(spec.store)))
-        )
+        return write_report(table, meta, folder, anew=anew, beside=beside)
     except OSError as reason:
         raise StageFailed(
             f"The report could not be written to {folder} ({reason.strerror}); the results are in {spec.store}: run again."

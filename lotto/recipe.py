@@ -14,6 +14,7 @@ from lotto.schedule import Target, as_fields
 from lotto.spec import ControlSpec, Spec, TrainSpec, step_before_the_end
 from lotto.stage import Stage
 from lotto.starts.source import Source
+from lotto.structures.request import Structure
 from lotto.training.lr import factor
 
 
@@ -91,9 +92,33 @@ class Recipe:
         drawn = self._streams if source.head == "fresh" else {}
         return Stage("init", {**self._network(), **drawn, "from": source.identity}, source=source)
 
-    def dense(self, regimen: Regimen = None) -> Stage:
-        """The dense network, trained to the last step."""
-        return self._train(self.init(), start=0, stop=self.spec.train.steps, regimen=regimen)
+    def dense(self, regimen: Regimen = None, scale_penalty: float = 0.0) -> Stage:
+        """The dense network, trained to the last step.
+
+        Args:
+            scale_penalty: strength of ``lotto.training.scale_penalty``.
+        """
+        return self._train(
+            self.init(), start=0, stop=self.spec.train.steps, regimen=regimen, scale_penalty=scale_penalty
+        )
+
+    def dense_until(self, stop: int, regimen: Regimen = None, scale_penalty: float = 0.0) -> Stage:
+        """The same trained to an earlier step: a point on the way, or a search that ends there at the latest."""
+        return self._train(
+            self.init(), start=0, stop=stop, resumable=regimen is None, regimen=regimen, scale_penalty=scale_penalty
+        )
+
+    def draw(self, source: Stage, level: int, fields: Mapping[str, Any]) -> Stage:
+        """The network in the middle of a training, less its least channels (``lotto.early_bird``).
+
+        Args:
+            source: the training; its artifact holds the moment that a search found, or ends with it (``step``).
+            fields: ``ratio``, ``step``, ``weights``, ``channels`` and ``removes``.
+        """
+        parents = {"source": source}
+        if fields["weights"] == "rewound":
+            parents["weights"] = self.rewinding_point()
+        return Stage("draw", {**self._network(), **self._streams, "level": level, **fields}, parents)
 
     def rewinding_point(self) -> Stage:
         """The dense network's weights at the step that tickets are rewound to, W_k."""
@@ -287,7 +312,9 @@ class Recipe:
         """The ticket of these weights, whatever the request's rewinding point is."""
         return Stage("rewind", {"optimizer_state": "fresh", "batch_norm": "follow"}, {"weights": weights, "mask": mask})
 
-    def train(self, start: Stage, regimen: Regimen = None, found: Stage | None = None) -> Stage:
+    def train(
+        self, start: Stage, regimen: Regimen = None, found: Stage | None = None, scale_penalty: float = 0.0
+    ) -> Stage:
         """A ticket or control trained from the rewinding point to the last step, at the absolute position in the schedule.
 
         Args:
@@ -302,6 +329,7 @@ class Recipe:
             settings=self._of_tickets(),
             regimen=regimen,
             found=found,
+            scale_penalty=scale_penalty,
         )
 
     def construct(self, candidates: int, solver: str) -> Stage:
@@ -322,6 +350,7 @@ class Recipe:
         start: Stage | None = None,
         train: Callable[[Stage], Stage] | None = None,
         weights: Stage | None = None,
+        structure: Structure | None = None,
     ) -> Iterator[Entry]:
         """The rows of a level: the ticket and every sample of every control.
 
@@ -329,11 +358,12 @@ class Recipe:
             start: what ``trained`` was trained from, where that is not the ticket because its mask moved in training.
             train: how a control is trained, if not as tickets of an experiment are.
             weights: the unpruned weights that controls take, if not those of the rewinding point.
+            structure: of what the ticket lacks, if not the request's.
         """
         yield Entry("ticket", level, self.replicate, 0, start or ticket, trained, trained)
         for control in self.spec.controls:
             for sample in range(control.samples) if control.at(level) else ():
-                start = self._control(control, ticket, level, sample, weights)
+                start = self._control(control, ticket, level, sample, weights, structure)
                 made = (train or self.train)(start)
                 yield Entry(control.name, level, self.replicate, sample, start, made, trained)
 
@@ -347,7 +377,13 @@ class Recipe:
         return Stage("probe", {**self._network(), **self._streams, **data, "probe": dict(fields)}, networks)
 
     def _control(
-        self, control: ControlSpec, ticket: Stage, level: int, sample: int, weights: Stage | None = None
+        self,
+        control: ControlSpec,
+        ticket: Stage,
+        level: int,
+        sample: int,
+        weights: Stage | None = None,
+        structure: Structure | None = None,
     ) -> Stage:
         fields = {
             **self._network(),
@@ -355,7 +391,7 @@ class Recipe:
             "control": dict(control.config),
             "level": level,
             "sample": sample,
-            "structure": self.spec.structure.as_fields(),
+            "structure": (structure or self.spec.structure).as_fields(),
         }
         parents = {"ticket": ticket}
         if control.needs_weights:
@@ -396,6 +432,7 @@ class Recipe:
         regimen: Regimen = None,
         found: Stage | None = None,
         settings: TrainSpec | None = None,
+        scale_penalty: float = 0.0,
     ) -> Stage:
         train = settings or self.spec.train
         keeps_state = self.spec.rewind.optimizer == "follow" and self.spec.rewind.to != "weights"
@@ -420,6 +457,7 @@ class Recipe:
             "evaluate_every": train.evaluate_every,
             "precision": self.spec.hardware.precision,
             "regimen": dict(regimen) if regimen else None,
+            "scale_penalty": scale_penalty,
         }
         return Stage("train", fields, {"start": parent, **({"found": found} if found else {})})
 

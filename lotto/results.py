@@ -6,6 +6,7 @@ import math
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
+from lotto.early_bird.columns import whole_numbers, with_drawn
 from lotto.flops import Flops, examples, network_flops
 from lotto.passes import STATIC, Passes
 from lotto.plan import Plan
@@ -40,7 +41,7 @@ def results_table(spec: Spec, plan: Plan, store: Store, cached: Collection[str])
         | slimmed_columns(spec, entry, store)
         for entry in stored
     ]
-    return pd.DataFrame(rows)
+    return whole_numbers(pd.DataFrame(with_drawn(spec, stored, rows, store, flops)))
 
 
 def _numbers(entry: Entry, store: Store) -> dict[str, Any]:
@@ -60,11 +61,13 @@ def _of_the_weights(spec: Spec, entry: Entry, store: Store, flops: Flops | None)
         unknown = ("flops_inference", "flops_training", "sparsity_pruned", "sparsity_weights")
         return dict.fromkeys(unknown)
     inference = flops.inference(kept or {})
-    fields = entry.trained.fields
+    first, stop = entry.trained.fields.get("start", 0), entry.trained.fields.get("stop", 0)
+    if found := entry.trained.parents.get("found"):
+        first = store.record(found.key)["result"]["found_step"]
     passes = Passes(**result["passes"]) if "passes" in result else STATIC
     # Where density changes in training, what counts is the mean over its steps.
     mean = flops.inference(result["mean_layers"]) if "mean_layers" in result else inference
-    trained = passes.flops(mean, flops.inference({})) * examples(spec, fields.get("start", 0), fields.get("stop", 0))
+    trained = passes.flops(mean, flops.inference({})) * examples(spec, first, stop)
     sparsities = network_weights(spec, store).sparsities(kept or {}, spec.rule)
     return {"flops_inference": inference, "flops_training": trained, **sparsities}
 

@@ -25,6 +25,7 @@ VERSIONS = {
     "head": 1,
     "construct": 1,
     "approximate": 1,
+    "draw": 1,
 }
 
 # The value of a field that has no effect. A field at this value is left out of the key, so that a new field keeps old keys.
@@ -47,6 +48,7 @@ NEUTRAL: dict[str, Any] = {
     "resumable": False,
     "rounds": 1,
     "sample": 0,
+    "scale_penalty": 0.0,
     "start": 0,
     "structure": None,
     "unpruned": False,
@@ -75,8 +77,8 @@ class Stage:
     """One step of an experiment: parents' artifacts in, one artifact out.
 
     Args:
-        kind: ``init``, ``train``, ``prune``, ``rewind``, ``control``, ``probe``, ``overlap`` (of several masks) or ``head`` (a body under
-            another output layer).
+        kind: ``init``, ``train``, ``prune``, ``rewind``, ``draw`` (from the middle of a training), ``control``, ``probe``,
+            ``overlap`` (of several masks) or ``head`` (a body under another output layer).
         fields: everything that changes a number, as JSON values.
         parents: the stages whose artifacts it reads, by the role they play.
         source: of a start that is read from a file, where that lies; the fields say what it holds.

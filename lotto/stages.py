@@ -134,6 +134,7 @@ def _control(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple
 
     ticket_mask = mask_in(parents["ticket"])
     assert ticket_mask is not None
+    zeroed = zeroed_in(parents["ticket"])
     origin = Origin(
         ticket=Start(under(parents["ticket"], "weights/"), ticket_mask),
         weights=under(parents.get("weights", {}), "weights/"),
@@ -143,10 +144,10 @@ def _control(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple
         sample=fields["sample"],
         inverted=mask_in(parents.get("inverted", {})),
         regroup=_regroup(fields),
+        zeroed=zeroed.keys(),
     )
     options = dict(fields["control"])
     start = get_method(options.pop("_target_"))(origin, **options)
-    zeroed = zeroed_in(parents["ticket"])
     if zeroed and start.mask != ticket_mask:
         zeroed = gone_with(model_of(fields), tuple(fields["input_shape"]), start.mask)
     return ticket_artifact(Start(start.mask.apply(start.weights), start.mask), zeroed, fields, parents)
@@ -182,6 +183,13 @@ def _approximate(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> t
     from lotto.universal.stages import approximate_stage
 
     return approximate_stage(fields, parents)
+
+
+def _draw(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple[Tensors, dict[str, Any]]:
+    """A ticket out of the middle of a training."""
+    from lotto.early_bird.stages import draw_stage
+
+    return draw_stage(fields, parents)
 
 
 def followed(
@@ -222,4 +230,5 @@ _RUN: dict[str, Callable[[Mapping[str, Any], Mapping[str, Tensors]], tuple[Tenso
     "control": _control,
     "construct": _construct,
     "approximate": _approximate,
+    "draw": _draw,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import torch
@@ -41,6 +41,7 @@ class Origin:
         inverted: the mask that keeps the lowest of the scores that the ticket has the highest of, for controls that need it.
         regroup: for a ticket from which whole groups of weights were removed (channels, tiles, two of every four): how others of them
             come to stay. None where single weights were pruned.
+        zeroed: parameters of which the ticket has zeros beside its mask, such as the scales of removed channels.
     """
 
     ticket: Start
@@ -51,10 +52,11 @@ class Origin:
     sample: int
     inverted: Mask | None = None
     regroup: Regroup | None = None
+    zeroed: Collection[str] = ()
 
     def unpruned(self) -> dict[str, Tensor]:
-        """The ticket with the rewinding point's value at every pruned place; biases, statistics and all else as the ticket has them."""
-        return self.ticket.weights | {name: self.weights[name] for name in self.ticket.mask}
+        """The ticket with the rewinding point's value wherever it lacks one; biases, statistics and all else as the ticket has them."""
+        return self.ticket.weights | {name: self.weights[name] for name in (*self.ticket.mask, *self.zeroed)}
 
     def shuffled(self, generator: torch.Generator) -> Mask:
         """The ticket's number of weights in every layer, at random places; where whole groups were removed, others of them are."""

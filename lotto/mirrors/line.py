@@ -111,13 +111,14 @@ class Line:
     def rows(self, store: Store, spec: Spec, entries: Sequence[Entry]) -> Iterator[Row]:
         """The rows of ``entries``, which are stored."""
         for entry in entries:
-            record = store.record(entry.trained.key)
+            record, metrics = store.record(entry.trained.key), store.metrics(entry.trained.key)
             yield Row(
                 entry=entry,
                 results={name: value for name, value in result_row(spec, entry, record).items() if name != "cached"},
-                metrics=store.metrics(entry.trained.key),
+                metrics=metrics,
                 before=sum(_steps(other) for other in self.entries if other.level < entry.level and other.sample == 0),
-                began=record["fields"].get("start", 0),
+                # What starts at a step that was found in the dense training is measured there first.
+                began=int(metrics[0]["step"]) if metrics else record["fields"].get("start", 0),
                 store=store,
             )
 

@@ -43,6 +43,15 @@ def counts(model: nn.Module) -> dict[str, int]:
     return {name: model.get_parameter(name).numel() for name in kinds(model)}
 
 
+def scale_counts(model: nn.Module) -> dict[str, int]:
+    """The scales of every ``BatchNorm2d`` by name of parameter, in registration order, with their numbers of channels."""
+    return {
+        f"{path}.weight": module.num_features
+        for path, module in model.named_modules()
+        if isinstance(module, nn.BatchNorm2d) and module.affine
+    }
+
+
 def _kind(path: str, layer: Layer) -> str:
     if isinstance(layer, nn.Linear):
         return "dense"

@@ -29,8 +29,8 @@ def initialise(
       (their TensorFlow code), ``kaiming_normal``, ``kaiming_uniform``, ``orthogonal`` or ``binary`` (OpenLTH),
       ``lecun_normal``: N(0, 1 / fan_in).
     - ``biases``, of the same layers: ``zero``.
-    - ``batchnorm``, scale and shift: ``fixed`` 1 and 0, ``oneone`` 1 and 1, ``uniform`` U[0, 1) and 0,
-      ``positivenegative`` U[-1, 1) and 0.
+    - ``batchnorm``, scale and shift: ``fixed`` 1 and 0, ``half`` 0.5 and 0 (You et al. 2020), ``oneone`` 1 and 1,
+      ``uniform`` U[0, 1) and 0, ``positivenegative`` U[-1, 1) and 0.
 
     - ``scale`` multiplies those weights, drawn here or by the constructor.
 
@@ -105,6 +105,7 @@ BIASES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {"zero": nn.init.zer
 BATCHNORM: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], float]] = {
     "uniform": (nn.init.uniform_, 0.0),
     "fixed": (nn.init.ones_, 0.0),
+    "half": (partial(nn.init.constant_, val=0.5), 0.0),
     "oneone": (nn.init.ones_, 1.0),
     "positivenegative": (partial(nn.init.uniform_, a=-1.0, b=1.0), 0.0),
 }

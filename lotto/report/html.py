@@ -22,7 +22,7 @@ from lotto.report.measures import EARLY_STOP_STEP, Measure
 from lotto.report.meta import ReportMeta
 from lotto.report.page import markup
 from lotto.report.page.assets import fingerprint
-from lotto.report.page.besides import add_claims, add_probes
+from lotto.report.page.besides import add_claims, add_exhibits, add_probes
 from lotto.report.page.cost import cost
 from lotto.report.page.costing import cost_by_level, cost_tiles
 from lotto.report.page.density import ACCURACIES, COSTS, EARLY_STOP, density_sets
@@ -67,6 +67,7 @@ def html_report(
     add_claims(page, beside)
     _densities(page, table, finding, tests)
     _insides(page, table, evidence)
+    add_exhibits(page, beside)
     add_probes(page, beside.probes)
     _cost(page, table, evidence)
     _tables(page, table, finding)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from lotto.report.beside import Exhibit
 from lotto.report.differences import differences_section
 from lotto.report.finding import Finding
 from lotto.report.level_tests import LevelTest
@@ -19,7 +20,12 @@ PICTURES, VECTORS, DATA, LATEX = (".png",), (".svg", ".pdf"), (".csv",), (".tex"
 
 
 def markdown_report(
-    table: pd.DataFrame, meta: ReportMeta, finding: Finding, tests: Sequence[LevelTest], files: Sequence[Path]
+    table: pd.DataFrame,
+    meta: ReportMeta,
+    finding: Finding,
+    tests: Sequence[LevelTest],
+    files: Sequence[Path],
+    exhibits: Sequence[Exhibit] = (),
 ) -> str:
     """The report as Markdown; ``tests`` are those of every measure, ``files`` the figures and tables beside the report."""
 
@@ -34,6 +40,8 @@ def markdown_report(
         *_table(table, finding.measure, finding),
         *differences_section(tests, finding),
     ]
+    for shown in exhibits:
+        sections += [f"## {literal(shown.title)}", "\n".join(f"- {literal(text)}" for text in shown.sentences)]
     if table[EARLY_STOP_STEP.column].notna().any():
         sections += _table(table, EARLY_STOP_STEP, finding)
     sections += [

@@ -12,7 +12,7 @@ from lotto.report.aside import write_aside
 from lotto.report.beside import NOTHING, Beside
 from lotto.report.columns import write_csv
 from lotto.report.csv_tables import write_csv_tables
-from lotto.report.figures import accuracy_figure, early_stop_figure
+from lotto.report.figures import accuracy_figure, early_stop_figure, save
 from lotto.report.finding import find
 from lotto.report.html import html_report, shows
 from lotto.report.latex import write_latex
@@ -36,7 +36,7 @@ def write_report(
     ``table`` holds the contract's columns, the tickets of one experiment, method and criterion, and at least one row;
     ``measure`` is the accuracy that the finding is about. Raises ``ValueError`` where the table is otherwise,
     ``BadRequest`` for a measure that is no accuracy. The pages come last, so that they never name a file that is not
-    there; ``beside`` is for ``report.html``.
+    there; ``beside`` is for ``report.html``, and its exhibits for both.
     Unless ``anew``, pages, figures and tables that were written from the same table are left as they are.
     """
     _require_one_search(table)
@@ -51,6 +51,7 @@ def write_report(
     figures = (
         *accuracy_figure(table, folder / "figures" / "accuracy", measure),
         *early_stop_figure(table, folder / "figures" / "early_stop"),
+        *(path for shown in beside.exhibits for path in save(shown.figure, folder / "figures" / shown.name)),
     )
     tests = every_test(table)
     tables = (
@@ -60,7 +61,9 @@ def write_report(
     relative = [path.relative_to(folder) for path in (*figures, *tables)]
     return Written(
         csv=csv,
-        markdown=write_aside(markdown, markdown_report(table, meta, finding, tests, relative).encode()),
+        markdown=write_aside(
+            markdown, markdown_report(table, meta, finding, tests, relative, beside.exhibits).encode()
+        ),
         html=write_aside(html, html_report(table, meta, finding, beside, tests).encode()),
         figures=figures,
         tables=tables,

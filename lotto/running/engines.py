@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from lotto.stage import Stage, canonical
 from lotto.stages import model_of
 from lotto.store import Store
 from lotto.training.engine import Engine, engine_for, is_slimmed, sparse_layers
+from lotto.training.regimen import regimen_class
+from lotto.training.scale_penalty import ScalePenalty
 
 
 class Engines:
@@ -26,6 +28,7 @@ class Engines:
         self._engines: dict[str, Engine] = {}
         self._starts: dict[str, dict[str, Any]] = {}
         self._told: set[str] = set()
+        self._checked: set[str] = set()
 
     def engine(self, stage: Stage) -> Engine:
         """How the network of a train stage is trained.
@@ -34,6 +37,7 @@ class Engines:
             BadRequest: the request asks for what is impossible.
         """
         fields = stage.fields
+        self._check(fields)
         optimizer = fields["optimizer"]["_target_"]
         name = canonical([fields["model"], fields["input_shape"], fields["classes"], optimizer])
         if name not in self._engines:
@@ -44,6 +48,18 @@ class Engines:
                 self._told.add(engine.reason)
                 self._note(f"Replicates are trained one after another: {engine.reason}.")
         return self._engines[name]
+
+    def _check(self, fields: Mapping[str, Any]) -> None:
+        """Raises BadRequest where what acts in training besides the optimizer can do nothing with the network."""
+        regimen, penalty = fields.get("regimen"), fields.get("scale_penalty", 0.0)
+        name = canonical([fields["model"], regimen and regimen["_target_"], penalty > 0])
+        if name in self._checked:
+            return
+        self._checked.add(name)
+        if regimen:
+            regimen_class(regimen).check(model_of(fields))
+        if penalty:
+            ScalePenalty.check(model_of(fields))
 
     def rule(self, stage: Stage, members: int) -> tuple[int, tuple[str, ...]]:
         """How many replicates the fit of a stage may hold, and which weights it keeps as their values if it holds ``members``.

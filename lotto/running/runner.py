@@ -147,6 +147,8 @@ class Runner:
                 criterion = stage.fields.get("criterion")
                 name = criterion_name(criterion["_target_"]) if criterion else stage.kind
                 self.progress.note(f"Warning: {emptied_sentence(empty, name)} ({stage.key[:8]})")
+            if warning := result.get("warning"):
+                self.progress.note(f"Warning: {warning} ({stage.key[:8]})")
         del self.missing[stage.key]
 
     def _run_locked(self, stage: Stage) -> bool:

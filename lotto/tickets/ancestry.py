@@ -30,6 +30,9 @@ class Ancestry:
         """
         record = self.store.record(self.key)
         if record["kind"] == "train":
+            found = record["parents"].get("found")
+            if found and self.store.has(found):
+                return int(self.store.record(found)["result"]["found_step"])
             return int(record["fields"].get("start", 0))
         if record["kind"] == "approximate":
             record = self.store.record(record["parents"]["start"])
@@ -37,6 +40,8 @@ class Ancestry:
             record = self.store.record(record["parents"]["ticket"])
         if record["kind"] == "init":
             return 0
+        if record["kind"] == "draw":
+            return int(record["result"]["found_step"])
         weights, pruned = record["parents"].get("weights"), self._pruned(record)
         if weights is None or weights == pruned or not self.store.has(weights):
             return None

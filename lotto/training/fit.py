@@ -24,6 +24,7 @@ from lotto.training.optimizer import optimizer_for
 from lotto.training.ranks import Ranks
 from lotto.training.regimen import Regimens, regimen_class
 from lotto.training.rows import apart, together
+from lotto.training.scale_penalty import ScalePenalty
 from lotto.training.step import Step, at_least_single
 from lotto.training.tally import Tally
 
@@ -90,6 +91,12 @@ class Fit(lightning.LightningModule):
             self.network, self.members, model, kind, self.recipe, self.first, per_epoch, multipliers
         )
 
+    def _penalty(self) -> ScalePenalty | None:
+        strength, (model,) = self.recipe.get("scale_penalty", 0.0), self._model
+        if not strength or model is None:
+            return None
+        return ScalePenalty(strength, model, self.network.trained())
+
     def on_fit_start(self) -> None:
         self.data.place(self.device)
         optimizer = self.optimizers(use_pl_optimizer=False)
@@ -108,7 +115,14 @@ class Fit(lightning.LightningModule):
         self.times = {"started": time.time()}
         self.moved.write(self.moved.gather([member.slots for member in self.members]), self.optimizer, self.device)
         self.one = Step(
-            self.network, self.multipliers, self.optimizer, self.recipe, self.working, self.ranks, self.regimens
+            self.network,
+            self.multipliers,
+            self.optimizer,
+            self.recipe,
+            self.working,
+            self.ranks,
+            self.regimens,
+            self._penalty(),
         )
         if self.regimens is not None:
             self.regimens.attach(self.optimizer, self.network)

@@ -121,6 +121,10 @@ class Regimen:
     def __init__(self, view: View) -> None:
         self.view = view
 
+    @classmethod
+    def check(cls, model: nn.Module) -> None:
+        """Raises BadRequest where it can do nothing with this network; asked before anything is trained."""
+
     def begin(self) -> None:
         """The weights are in place; nothing was trained in this fit. Not called where a checkpoint's state is taken up."""
 

@@ -14,6 +14,7 @@ from lotto.training.network import Network
 from lotto.training.optimizer import set_rate, update_of
 from lotto.training.ranks import Exchange, Ranks
 from lotto.training.regimen import Regimens
+from lotto.training.scale_penalty import ScalePenalty
 
 
 class Step:
@@ -25,6 +26,7 @@ class Step:
         ranks: the processes that share every batch, if there are several.
         multipliers: what keeps pruned weights at zero, by parameter, in the network's layout and on its device; a regimen may move them.
         regimens: what else happens at every step, if anything does.
+        penalty: of the scales of batch normalisation, if there is one.
     """
 
     def __init__(
@@ -36,13 +38,14 @@ class Step:
         working: torch.dtype,
         ranks: Ranks | None = None,
         regimens: Regimens | None = None,
+        penalty: ScalePenalty | None = None,
     ) -> None:
         self.network, self.optimizer, self.recipe, self.working = network, optimizer, recipe, working
         live = network.trained()
         self._parameters = list(live.values())
         self._masked = [live[name] for name in multipliers]
         self._multipliers = list(multipliers.values())
-        self._regimens = regimens
+        self._regimens, self._penalty = regimens, penalty
         self._step = 0
         self._update = update_of(optimizer)
         self._ranks = ranks
@@ -75,6 +78,8 @@ class Step:
         losses, logits = losses.detach(), logits.detach()
         if self._exchange is not None:
             losses, logits = self._exchange(losses, logits)
+        if self._penalty is not None:
+            self._penalty.add()
         if self._regimens is None or self._regimens.after_backward(self._step):
             self._mask_gradients()
             self._update()

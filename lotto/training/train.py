@@ -162,7 +162,8 @@ def train_stack(
     )
     if hardware.compile:
         network.compile()
-    steps = chunks(stack.first, stack.recipe["stop"], stack.recipe["evaluate_every"])
+    # Where an earlier training found its very last step there is nothing left to train, and all to measure.
+    steps = chunks(stack.first, stack.recipe["stop"], stack.recipe["evaluate_every"]) or [(stack.first, stack.first)]
     trainer = trainer_for(hardware, ranks)
     trainer.callbacks.append(requests)  # type: ignore[attr-defined]
     with requests.kept():

@@ -32,6 +32,8 @@ OF_THE_PAPERS = {
     "stabilizing": ("fig3", "fig4", "fig5", "late_resetting"),
     "lmc": ("fig2", "fig3", "fig5", "fig9"),
     "renda": ("iterative", "one_shot", "rewinding_point"),
+    "early_bird2020": ("table", "emergence", "existence"),
+    "worm2024": ("detection",),
 }
 
 

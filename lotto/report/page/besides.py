@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from html import escape
+
 import pandas as pd
 
 from lotto.report.beside import Beside
+from lotto.report.inline import inline_svg
 from lotto.report.page import markup
 from lotto.report.page import probes as probing
 from lotto.report.page.claims import claims_section
@@ -16,6 +19,14 @@ def add_claims(page: Page, beside: Beside) -> None:
     if beside.claims:
         content = claims_section(beside.claims, beside.differs)
         page.add("claims", "Claims", "Published against measured", content)
+
+
+def add_exhibits(page: Page, beside: Beside) -> None:
+    """What the method shows besides, drawn without the script."""
+    for shown in beside.exhibits:
+        svg = inline_svg(shown.figure, shown.name, f"{shown.title}. {' '.join(shown.sentences)}")
+        said = "".join(f'<p class="caption">{escape(sentence)}</p>' for sentence in shown.sentences)
+        page.add(shown.name, shown.short, shown.title, f'<div class="figure">{svg}</div>{said}')
 
 
 def add_probes(page: Page, probes: pd.DataFrame | None) -> None:
