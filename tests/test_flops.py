@@ -13,6 +13,7 @@ from lotto.report.columns import read_csv
 from lotto.spec import Spec
 from lotto.store import Store
 from tests.e2e import TINY
+from tests.training.lab import Lab
 
 
 def spec_of(*overrides: str) -> Spec:
@@ -32,6 +33,20 @@ def test_a_convolution_counts_at_every_place(tmp_path: Path) -> None:
     # 3x3 convolutions of 3 to 64 and 64 to 64 channels at 32x32 places, then 16384-256-256-10
     expected = [2 * 27 * 64 * 1024, 2 * 576 * 64 * 1024, 2 * 16384 * 256, 2 * 256 * 256, 2 * 256 * 10]
     assert list(found.layers.values()) == expected
+
+
+def test_the_smaller_network_behind_a_channel_ticket_by_hand(tmp_path: Path) -> None:
+    """64-20-12-10 that keeps 12 and 7 units; level 0, and tickets without channels, have none."""
+    options = ("schedule.levels=2", "prune.rate=0.4")
+    table = Lab(tmp_path, "prune.structure=channel", *options).run().table
+    weights, biases = 64 * 12 + 12 * 7 + 7 * 10, 12 + 7 + 10
+    assert table["weights_slimmed"].iloc[1] == weights + biases
+    assert table["flops_slimmed"].iloc[1] == table["flops_inference"].iloc[1] == 2 * weights
+    assert table["weights_slimmed"].isna().tolist() == [True, False]
+    written = read_csv(tmp_path / "run" / "results.csv")
+    assert written["weights_slimmed"].iloc[1] == weights + biases
+    single = Lab(tmp_path, "prune.structure=block", *options).run().table
+    assert single[["weights_slimmed", "flops_slimmed"]].isna().all(axis=None)
 
 
 class Shared(nn.Module):
