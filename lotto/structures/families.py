@@ -24,10 +24,13 @@ class Part:
     labels: Tensor
     scored: bool = True
 
-    def whole(self, like: Tensor) -> Tensor:
-        """The labels of all weights, in the shape of ``like``."""
-        first = self.labels.view(*self.labels.shape, *[1] * (like.dim() - 2))
-        return first.expand(like.shape)
+    def totals(self, numbers: Tensor, size: int) -> Tensor:
+        """The sum over the weights of each of ``size`` groups of one number for every weight: float64 ``[size]``."""
+        summed = numbers.flatten(2).sum(2, dtype=torch.float64) if numbers.dim() > 2 else numbers.double()
+        for dim, places in enumerate(self.labels.shape):
+            if places == 1:
+                summed = summed.sum(dim, keepdim=True)
+        return torch.bincount(self.labels.flatten() + 1, summed.flatten(), size + 1)[1:]
 
 
 @dataclass(frozen=True)
@@ -46,11 +49,10 @@ class Family:
 
     def weights(self, mask: Mapping[str, Tensor]) -> Tensor:
         """How many weights of each group remain: int64 ``[size]``."""
-        found = torch.zeros(self.size, dtype=torch.int64)
+        found = torch.zeros(self.size, dtype=torch.float64)
         for part in self.parts:
-            labels = part.whole(mask[part.weight])[mask[part.weight]]
-            found += torch.bincount(labels + 1, minlength=self.size + 1)[1:]
-        return found
+            found += part.totals(mask[part.weight], self.size)
+        return found.long()
 
     def alive(self, mask: Mapping[str, Tensor]) -> Tensor:
         """The groups of which a weight remains: bool ``[size]``."""
@@ -66,10 +68,8 @@ class Family:
         for part in self.parts:
             if part.scored:
                 kept = mask[part.weight]
-                labels = part.whole(kept)[kept] + 1
-                own = scores[part.weight].cpu()[kept].double()
-                total += torch.bincount(labels, own, self.size + 1)[1:]
-                count += torch.bincount(labels, minlength=self.size + 1)[1:]
+                total += part.totals(scores[part.weight].cpu().masked_fill(~kept, 0.0), self.size)
+                count += part.totals(kept, self.size)
         return total / count.clamp_min(1) if pool == "mean" else total
 
     def prune(self, mask: dict[str, Tensor], kept: Tensor) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from lotto.errors import BadRequest, StageFailed
+from lotto.errors import BadRequest
 from lotto.mask import Mask
 from lotto.pruning.allocate import Budget, Layer, Rule, budgets, round_budgets
 from lotto.pruning.select import keep_highest
@@ -48,15 +48,15 @@ def prune_groups(
     current = mask
     for number in range(on_the_way.rounds):
         scores, base = score(number, current), mask if on_the_way.regrow else current
-        pooled = {family.name: family.pooled(scores, base, pool) for family in families}
+        ranked = _Ranked(families, base, scores, pool)
         if fixed is not None:
-            current = _pruned(pooled, base, families, fixed[number])
+            current = ranked.pruned(fixed[number])
         elif isinstance(target, Density):
             density = on_the_way.value(mask.density, target.value, number)
             if on_the_way.is_last(number):
-                current = _nearest(pooled, base, families, rule, target)
+                current = _nearest(ranked, rule, target)
             elif round(density * mask.total) < current.remaining:  # groups may have taken it further already
-                current = _nearest(pooled, base, families, rule, Density(density))
+                current = _nearest(ranked, rule, Density(density))
     return current
 
 
@@ -101,10 +101,40 @@ def check_reach(families: Sequence[Family], everything: Mask, rule: Rule, schedu
             raise BadRequest(f"schedule.levels={schedule.levels}: level {level} cannot be reached. {reason}") from None
 
 
-def _nearest(pooled: Mapping[str, Tensor], mask: Mask, families: Sequence[Family], rule: Rule, target: Density) -> Mask:
+class _Ranked:
+    """Families with the scores of their groups, and which of these remain."""
+
+    def __init__(self, families: Sequence[Family], mask: Mask, scores: Mapping[str, Tensor], pool: str) -> None:
+        self.families, self.mask = {family.name: family for family in families}, mask
+        self._alive = {family.name: family.alive(mask) for family in families}
+        self._pooled = {family.name: family.pooled(scores, mask, pool) for family in families}
+
+    @property
+    def layers(self) -> list[Layer]:
+        return [Layer(own.name, own.kind, own.size, int(self._alive[own.name].sum())) for own in self.families.values()]
+
+    def pruned(self, made: Sequence[Budget]) -> Mask:
+        """What the budgets, of groups, keep of the mask."""
+        left = dict(self.mask)
+        for budget in made:
+            alive = [self._alive[name] for name in budget.names]
+            scores = [self._pooled[name] for name in budget.names]
+            if len(scores) > 1:
+                if budget.keep < len(scores):
+                    raise BadRequest(
+                        f"{budget.keep} groups are too few for {len(scores)} layers, each of which keeps one."
+                    )
+                scores = [_with_best_kept(score, living) for score, living in zip(scores, alive, strict=True)]
+            kept = keep_highest(torch.cat(scores), torch.cat(alive), budget.keep)
+            for name, part in zip(budget.names, kept.split([len(living) for living in alive]), strict=True):
+                self.families[name].prune(left, part)
+        return Mask(left)
+
+
+def _nearest(ranked: _Ranked, rule: Rule, target: Density) -> Mask:
     """The mask whose weights come nearest to a density; of two as near the smaller."""
+    mask, layers = ranked.mask, ranked.layers
     wanted = round(target.value * mask.total)
-    layers = group_counts(families, mask)
     total = sum(layer.total for layer in layers)
     too_few, enough = 0, sum(layer.alive for layer in layers)
     if wanted >= mask.remaining:
@@ -113,7 +143,7 @@ def _nearest(pooled: Mapping[str, Tensor], mask: Mask, families: Sequence[Family
     while enough - too_few > 1:
         groups = (too_few + enough) // 2
         try:
-            made = _pruned(pooled, mask, families, budgets(layers, rule, Density(groups / total)))
+            made = ranked.pruned(budgets(layers, rule, Density(groups / total)))
         except BadRequest:
             too_few = groups
             continue
@@ -125,26 +155,6 @@ def _nearest(pooled: Mapping[str, Tensor], mask: Mask, families: Sequence[Family
     if not reached or best.remaining >= mask.remaining:
         raise BadRequest(f"Density {target.value:g} cannot be met: the groups that have to stay hold more weights.")
     return best
-
-
-def _pruned(pooled: Mapping[str, Tensor], mask: Mask, families: Sequence[Family], made: Sequence[Budget]) -> Mask:
-    by_name = {family.name: family for family in families}
-    left = dict(mask)
-    for budget in made:
-        own = [by_name[name] for name in budget.names]
-        alive = [family.alive(mask) for family in own]
-        scores = [pooled[family.name] for family in own]
-        if len(own) > 1:
-            if budget.keep < len(own):
-                raise BadRequest(f"{budget.keep} groups are too few for {len(own)} layers, each of which keeps one.")
-            scores = [_with_best_kept(score, living) for score, living in zip(scores, alive, strict=True)]
-        kept = keep_highest(torch.cat(scores), torch.cat(alive), budget.keep)
-        for family, part in zip(own, kept.split([family.size for family in own]), strict=True):
-            family.prune(left, part)
-    result = Mask(left)
-    if not result <= mask:
-        raise StageFailed("Pruning groups brought weights back.")
-    return result
 
 
 def _with_best_kept(scores: Tensor, alive: Tensor) -> Tensor:
