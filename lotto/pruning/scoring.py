@@ -8,7 +8,7 @@ from typing import Any
 
 from lotto.data.facts import Facts
 from lotto.errors import BadRequest
-from lotto.fields import choice, flag, nothing_left, section, whole
+from lotto.fields import choice, flag, nothing_left, whole
 from lotto.pruning.allocation.path import PATHS
 
 
@@ -31,7 +31,9 @@ class BatchSettings:
     @classmethod
     def read(cls, config: object, data: Facts) -> BatchSettings:
         field = "prune.batches"
-        config = section(field, config, ())
+        if not isinstance(config, Mapping):
+            raise BadRequest(f"{field}={config} is not a section of settings: write {field}={{per_class: 10}}, or null.")
+        config = dict(config)
 
         def number(name: str) -> int | None:
             value = config.pop(name, None)
