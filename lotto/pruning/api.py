@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from lotto.errors import BadRequest
@@ -28,7 +29,7 @@ def scores(
     model: nn.Module,
     criterion: str | Criterion,
     *,
-    batches: Sequence[Batch] | None = None,
+    batches: Iterable[Batch] | None = None,
     input_shape: Sequence[int] | None = None,
     mask: Mask | None = None,
     seed: int = 0,
@@ -68,7 +69,7 @@ def prune(
     exclude: Sequence[str] = (),
     mask: Mask | None = None,
     *,
-    batches: Sequence[Batch] | None = None,
+    batches: Iterable[Batch] | None = None,
     input_shape: Sequence[int] | None = None,
     rounds: int | None = None,
     path: str | None = None,
@@ -134,10 +135,12 @@ def _number(seed: int, number: int) -> int:
 
 
 def _surroundings(
-    criterion: str | Criterion, batches: Sequence[Batch] | None, input_shape: Sequence[int] | None
+    criterion: str | Criterion, batches: Iterable[Batch] | None, input_shape: Sequence[int] | None
 ) -> Surroundings:
     name = getattr(criterion, "__name__", str(criterion))
-    return Surroundings(name, batches, None if input_shape is None else tuple(input_shape))
+    with torch.random.fork_rng(devices=[]):  # a loader draws, and it is gone through once for all rounds
+        given = None if batches is None else list(batches)
+    return Surroundings(name, given, None if input_shape is None else tuple(input_shape))
 
 
 def _found(criterion: str | Criterion) -> tuple[Criterion, dict[str, Any], dict[str, Any]]:

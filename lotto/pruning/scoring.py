@@ -32,7 +32,9 @@ class BatchSettings:
     def read(cls, config: object, data: Facts) -> BatchSettings:
         field = "prune.batches"
         if not isinstance(config, Mapping):
-            raise BadRequest(f"{field}={config} is not a section of settings: write {field}={{per_class: 10}}, or null.")
+            raise BadRequest(
+                f"{field}={config} is not a section of settings: write {field}={{per_class: 10}}, or null."
+            )
         config = dict(config)
 
         def number(name: str) -> int | None:

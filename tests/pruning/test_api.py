@@ -114,3 +114,14 @@ def test_refused_densities(model: Net, density: float) -> None:
 def test_a_density_that_excluded_layers_exceed_is_refused(model: Net) -> None:
     with pytest.raises(BadRequest, match=r"density 0\.5 cannot be met: layers that are not pruned hold 40 weights"):
         lotto.prune(model, "magnitude", 0.5, exclude=["fc.weight"])
+
+
+def test_batches_may_come_from_a_loader(model: Net) -> None:
+    x, y = torch.randn(12, 1, 5, 5), torch.arange(12)
+    set_ = torch.utils.data.TensorDataset(x, y % 10)
+    loader = torch.utils.data.DataLoader(set_, batch_size=4, shuffle=True)
+    state = torch.get_rng_state()
+    mask = lotto.prune(model, "force", 0.5, batches=loader, rounds=3)
+    assert torch.equal(torch.get_rng_state(), state)
+    once = lotto.prune(model, "force", 0.5, batches=(batch for batch in loader), rounds=3)
+    assert mask.remaining == once.remaining == 38
