@@ -178,7 +178,8 @@ class Recipe:
             **self.spec.scoring.as_fields(self.spec.data.identity, self._streams),
         }
         before = mask or self.first_mask()
-        return Stage("prune", fields, {"trained": trained, **({"mask": before} if before else {})})
+        parents = {"trained": trained, **({"mask": before} if before else {})}
+        return Stage("prune", fields, parents | ({"initial": self.init()} if self.spec.scoring.initial else {}))
 
     def first_mask(self) -> Stage | None:
         """What holds the mask of level 0: the start, if that is a ticket already."""
@@ -331,6 +332,11 @@ class Recipe:
             found=found,
             scale_penalty=scale_penalty,
         )
+
+    def sample(self, weights: Stage, found: Stage, sample: int, rescale: bool) -> Stage:
+        """A ticket whose mask is drawn from the probabilities that a search has ``found``, of the ``weights`` that it was made for."""
+        fields = {**self._streams, "sample": sample, "rescale": rescale}
+        return Stage("sample", fields, {"weights": weights, "found": found})
 
     def construct(self, candidates: int, solver: str) -> Stage:
         """The ticket of the initialisation that computes the model's target from so many candidates for each weight."""

@@ -26,6 +26,7 @@ VERSIONS = {
     "construct": 1,
     "approximate": 1,
     "draw": 1,
+    "sample": 1,
 }
 
 # The value of a field that has no effect. A field at this value is left out of the key, so that a new field keeps old keys.

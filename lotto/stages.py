@@ -171,6 +171,19 @@ def ticket_artifact(
     return tensors | zeroed_tensors(zeroed) | followed(fields, parents, start.mask, zeroed), counted
 
 
+def _sample(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple[Tensors, dict[str, Any]]:
+    """A mask drawn from trained probabilities, and the weights that it leaves; statistics are those of the search."""
+    from lotto.strong.supermask import drawn
+
+    weights = under(parents["weights"], "weights/")
+    searched = under(parents["found"], "weights/")
+    weights |= {name: searched[name] for name in weights if _is_statistic(name)}
+    generator = streams_of(fields).generator("sample", fields["sample"])
+    left, kept = drawn(under(parents["found"], "scores/"), weights, generator, fields["rescale"])
+    mask = Mask(kept)
+    return {f"weights/{name}": tensor for name, tensor in left.items()} | mask_tensors(mask), mask_counts(mask)
+
+
 def _construct(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple[Tensors, dict[str, Any]]:
     """A ticket that is constructed for a function."""
     from lotto.universal.stages import construct_stage  # which is written in terms of this module
@@ -229,6 +242,7 @@ _RUN: dict[str, Callable[[Mapping[str, Any], Mapping[str, Tensors]], tuple[Tenso
     "rewind": _rewind,
     "control": _control,
     "construct": _construct,
+    "sample": _sample,
     "approximate": _approximate,
     "draw": _draw,
 }

@@ -27,7 +27,7 @@ def initialise(
 
     - ``weights``, of convolutions and linear layers: ``glorot_normal`` (Frankle & Carbin 2019), ``glorot_truncated``
       (their TensorFlow code), ``kaiming_normal``, ``kaiming_uniform``, ``orthogonal`` or ``binary`` (OpenLTH),
-      ``lecun_normal``: N(0, 1 / fan_in).
+      ``lecun_normal``: N(0, 1 / fan_in), ``signed_constant`` (Ramanujan et al. 2020) or ``signed_glorot`` (Zhou et al. 2019).
     - ``biases``, of the same layers: ``zero``.
     - ``batchnorm``, scale and shift: ``fixed`` 1 and 0, ``half`` 0.5 and 0 (You et al. 2020), ``oneone`` 1 and 1,
       ``uniform`` U[0, 1) and 0, ``positivenegative`` U[-1, 1) and 0.
@@ -89,6 +89,18 @@ def binary_(weight: torch.Tensor) -> torch.Tensor:
     return weight.copy_(weight.sign() * weight.std())
 
 
+def signed_constant_(weight: torch.Tensor) -> torch.Tensor:
+    """The signs of a Kaiming normal draw, all of that distribution's standard deviation, sqrt(2 / fan_in) (Ramanujan et al. 2020)."""
+    _kaiming_normal_(weight)
+    return weight.copy_(weight.sign() * math.sqrt(2 / math.prod(weight.shape[1:])))
+
+
+def signed_glorot_(weight: torch.Tensor) -> torch.Tensor:
+    """The signs of a Glorot normal draw, all of one magnitude: the draw's empirical standard deviation (Zhou et al. 2019)."""
+    nn.init.xavier_normal_(weight)
+    return weight.copy_(weight.sign() * weight.std())
+
+
 _kaiming_normal_ = partial(nn.init.kaiming_normal_, nonlinearity="relu")
 
 WEIGHTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
@@ -99,6 +111,8 @@ WEIGHTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "lecun_normal": partial(nn.init.kaiming_normal_, nonlinearity="linear"),
     "orthogonal": nn.init.orthogonal_,
     "binary": binary_,
+    "signed_constant": signed_constant_,
+    "signed_glorot": signed_glorot_,
 }
 BIASES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {"zero": nn.init.zeros_}
 # How the scale is drawn, and the value of the shift.

@@ -25,19 +25,22 @@ Criterion = Callable[..., Scores]
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a criterion may ask for besides the model, by the names of its arguments: ``batches``, ``input_shape``, ``generator``.
+    """What a criterion may ask for besides the model, by the names of its arguments: ``batches``, ``input_shape``,
+    ``generator``, ``initial``.
 
     Args:
         name: of the criterion, for sentences.
         batches: inputs ``[B, ...]`` and labels int64 ``[B]``.
         input_shape: of one input, without the batch.
         number: where its random streams start.
+        initial: the weights at initialisation, by parameter name.
     """
 
     name: str
     batches: Sequence[Batch] | None = None
     input_shape: tuple[int, ...] | None = None
     number: int = 0
+    initial: Mapping[str, Tensor] | None = None
 
     def asked(self, names: Mapping[str, Any], model: nn.Module) -> dict[str, Any]:
         """What the criterion's arguments of these ``names`` are given.
@@ -59,6 +62,13 @@ class Surroundings:
                     f"The criterion {self.name} needs the shape of an input: give input_shape=(3, 32, 32)."
                 )
             found["input_shape"] = tuple(shape)
+        if "initial" in names:
+            if self.initial is None:
+                raise BadRequest(
+                    f"The criterion {self.name} looks at the weights at initialisation: give initial={{name: tensor}}, in a "
+                    "configuration prune.initial=true."
+                )
+            found["initial"] = self.initial
         if "generator" in names:
             found["generator"] = torch.Generator().manual_seed(self.number)
         return found

@@ -36,7 +36,7 @@ def run_prune(
     Args:
         fields: of the stage.
         parents: the tensors of the network ``trained``, of what remains of it if it is sparse, ``mask``, and of the mask whose counts
-            every layer is to keep if the schedule does not say, ``counts``.
+            every layer is to keep if the schedule does not say, ``counts``; for criteria that look at it the ``initial`` network.
         data: where the criterion looks at images.
     """
     model = model_of(fields)
@@ -50,7 +50,7 @@ def run_prune(
     sign = -1 if fields.get("keep") == "lowest" else 1
 
     def score(number: int, left: Mask) -> Mapping[str, Tensor]:
-        found = ask(function, options, model, left, _surroundings(fields, batches(number), number))
+        found = ask(function, options, model, left, _surroundings(fields, parents, batches(number), number))
         return {name: sign * tensor for name, tensor in found.items()}
 
     structure, zeroed = Structure.from_fields(fields.get("structure")), dict[str, Tensor]()
@@ -103,11 +103,14 @@ def _target(fields: Mapping[str, Any]) -> Target:
     return from_fields({name: fields[name] for name in ("target", "count", "value") if name in fields})
 
 
-def _surroundings(fields: Mapping[str, Any], batches: Sequence[Batch] | None, number: int) -> Surroundings:
+def _surroundings(
+    fields: Mapping[str, Any], parents: Mapping[str, Tensors], batches: Sequence[Batch] | None, number: int
+) -> Surroundings:
     name = criterion_name(fields["criterion"]["_target_"])
     # What neither draws nor looks at images is the same for every replicate, and its key does not name one.
     seed = Streams(fields["seed"], fields["replicate"]).number("prune", number) if "seed" in fields else 0
-    return Surroundings(name, batches, tuple(fields["input_shape"]), seed)
+    initial = under(parents["initial"], "weights/") if "initial" in parents else None
+    return Surroundings(name, batches, tuple(fields["input_shape"]), seed, initial)
 
 
 def _batches(

@@ -75,6 +75,7 @@ class Scoring:
         regrow: whether what a round has pruned competes again in the next.
         batches: the images that the criterion looks at; None if it looks at none.
         draws: whether the criterion draws at random.
+        initial: whether the criterion looks at the weights at initialisation, besides those that it is to score.
     """
 
     rounds: int = 1
@@ -82,6 +83,7 @@ class Scoring:
     regrow: bool = False
     batches: BatchSettings | None = None
     draws: bool = False
+    initial: bool = False
 
     @classmethod
     def taken_from(cls, prune: dict[str, Any], data: Facts) -> Scoring:
@@ -97,6 +99,7 @@ class Scoring:
             regrow=flag("prune.regrow", prune.pop("regrow", False)),
             batches=None if batches is None else BatchSettings.read(batches, data),
             draws=flag("prune.draws", prune.pop("draws", False)),
+            initial=flag("prune.initial", prune.pop("initial", False)),
         )
 
     def as_fields(self, data: Mapping[str, Any], streams: Mapping[str, Any]) -> dict[str, Any]:

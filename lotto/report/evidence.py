@@ -105,7 +105,9 @@ class Evidence:
 
 def data_hash(record: Mapping[str, Any]) -> str:
     """The first digits of the SHA-256 of the data's identity, as it enters the keys of what was trained on them."""
-    return hashlib.sha256(canonical(record["fields"].get("data")).encode()).hexdigest()[:SHORT_HASH]
+    return hashlib.sha256(canonical(record["fields"].get("data", record["fields"].get("points"))).encode()).hexdigest()[
+        :SHORT_HASH
+    ]
 
 
 def fit_of(record: Mapping[str, Any]) -> tuple[str, ...]:

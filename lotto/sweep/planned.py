@@ -107,6 +107,17 @@ class PlannedSweep:
         """The sum of what every point would train if it were run alone, in a store of its own."""
         return sum(point.plan.steps(point.plan.stages.values()) for point in self.points)
 
+    @property
+    def shared(self) -> str:
+        """How much training the points share, in words."""
+        if not self.steps_apart:
+            return "nothing to train"
+        share = self.steps_together / self.steps_apart
+        return (
+            f"{self.steps_together:,} training steps as planned; the points run apart: {self.steps_apart:,} "
+            f"({100 * share:.1f}% of that is trained)"
+        )
+
     def describe(self, store: Store) -> Iterator[str]:
         """What is planned, what is shared, and what is stored of every point."""
         axes = ", ".join(f"{axis}: {len(values)}" for axis, values in self.sweep.axes.items())
@@ -117,11 +128,7 @@ class PlannedSweep:
             keys = [entry.trained.key for entry in point.plan.entries]
             own = point.plan.steps(point.plan.missing(store.has, store.record).values())
             yield f"  {point.point!s:<{width}}  {sum(map(store.has, keys))}/{len(keys)} tickets stored, alone {own:,} steps to run"
-        share = self.steps_together / self.steps_apart
-        yield (
-            f"{self.steps_together:,} training steps as planned; the points run apart: {self.steps_apart:,} "
-            f"({100 * share:.1f}% of that is trained)"
-        )
+        yield self.shared
 
 
 def _common(config: DictConfig) -> dict[str, Any]:

@@ -110,7 +110,6 @@ def _markdown(
 ) -> str:
     tickets = [entry.trained.key for entry in planned.plan.entries]
     done = sum(map(store.has, dict.fromkeys(tickets)))
-    share = planned.steps_together / planned.steps_apart
     facts = {
         "Points": f"{len(planned.points)}; "
         + "; ".join(
@@ -118,8 +117,7 @@ def _markdown(
             for axis in planned.sweep.axes
         ),
         "Tickets": f"{done:,} of {len(set(tickets)):,} stored",
-        "Training steps": f"{planned.steps_together:,} as planned; the points run apart: {planned.steps_apart:,} "
-        f"({100 * share:.1f}% of that is trained)",
+        "Training steps": planned.shared,
         "Versions": ", ".join(f"{name} {version}" for name, version in versions().items()),
         "Store": str(store.root),
     }

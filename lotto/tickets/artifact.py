@@ -17,7 +17,7 @@ from lotto.tickets.metadata import metadata
 from lotto.tickets.ticket import Ticket
 from lotto.training.network import Tensors, state_of
 
-STARTS = ("rewind", "head", "draw", "control", "construct", "init", "train")
+STARTS = ("rewind", "head", "draw", "control", "construct", "sample", "init", "train")
 # What is made from a ticket, and is none itself.
 FROM_STARTS = ("train", "approximate")
 NETWORK = ("model", "input_shape", "classes")

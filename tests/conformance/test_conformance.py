@@ -169,7 +169,7 @@ def test_criterion(file: Path) -> None:
     model = network(1)
     model.train()
     before, mode = copy.deepcopy(model.state_dict()), torch.get_rng_state()
-    data = {"batches": [(torch.randn(4, 3, 8, 8), torch.arange(4))], "input_shape": (3, 8, 8)}
+    data = {"batches": [(torch.randn(4, 3, 8, 8), torch.arange(4))], "input_shape": (3, 8, 8), "initial": weights(2)}
     asked = {name: value for name, value in data.items() if name in inspect.signature(function).parameters}
     torch.set_rng_state(mode)
     scores = lotto.scores(model, file.stem, **asked)
@@ -194,8 +194,10 @@ def test_criterion_of_groups(file: Path, structure: str) -> None:
     function, _ = target(read(file)["criterion"])
     model = network(1)
     before = copy.deepcopy(model.state_dict())
-    data = {"batches": [(torch.randn(4, 3, 8, 8), torch.arange(4))], "input_shape": (3, 8, 8)}
-    asked = {name: value for name, value in data.items() if name in inspect.signature(function).parameters}
+    data = {"batches": [(torch.randn(4, 3, 8, 8), torch.arange(4))], "input_shape": (3, 8, 8), "initial": weights(2)}
+    asked: dict[str, Any] = {
+        name: value for name, value in data.items() if name in inspect.signature(function).parameters
+    }
     asked["rounds"] = 3 if read(file).get("rounds", 1) > 1 else 1
     asked["input_shape"] = (3, 8, 8)
     if structure == "nm":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -44,10 +45,15 @@ def origins(table: pd.DataFrame, evidence: Evidence, prefix: str = "") -> dict[s
                 "steps": [fields.get("start"), fields.get("stop")],
                 "start": [record["parents"].get("start", ""), start["kind"] if start else ""],
                 "versions": _place(", ".join(f"{k} {v}" for k, v in record["versions"].items()), versions),
-                "data": _place(f"{fields['data'].get('name', '')} {data_hash(record)}", data),
+                "data": _place(f"{_images(fields).get('name', '')} {data_hash(record)}", data),
             }
         rows.append(found)
     return {"rows": rows, "versions": versions, "data": data}
+
+
+def _images(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the row was read on: a data set, or the points at which a function is approximated."""
+    return fields.get("data") or fields.get("points") or {}
 
 
 def _place(text: str, known: list[str]) -> int:

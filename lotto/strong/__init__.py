@@ -1,0 +1,1 @@
+"""Strong tickets by search: masks of random networks that are accurate though no weight is ever trained."""
