@@ -101,6 +101,14 @@ def report_again(
     return _write_comparison(whole, page or _page_folder(found), stream)
 
 
+def compare_runs(folders: Sequence[Path], stream: IO[str]) -> Path | None:
+    """The page that compares finished runs, whose own reports are there already; None where fewer than two have results."""
+    found = [folder for folder in dict.fromkeys(folders) if (folder / "results.csv").is_file()]
+    if len(found) < 2:
+        return None
+    return _write_comparison(_comparison(found, None), _page_folder(found), stream)
+
+
 def _report_run(folder: Path, stream: IO[str]) -> None:
     from omegaconf import OmegaConf
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from omegaconf.errors import OmegaConfBaseException
+
 from lotto.arguments import MULTIRUN, split
 from lotto.errors import BadRequest, StageFailed
 from lotto.running.devices import follows, refuse_in_sweep
@@ -22,6 +24,7 @@ def run_hydra(arguments: Sequence[str]) -> int:
     """``lotto run`` with these words, in this process; returns the exit status."""
     import hydra
 
+    from lotto.api import compare_runs
     from lotto.compose import CONF, register_resolvers
     from lotto.launchers.driver import follow_driver
     from lotto.launchers.foreign import lost
@@ -33,10 +36,11 @@ def run_hydra(arguments: Sequence[str]) -> int:
     register_resolvers()
     register_launchers()
     overrides, config_dir, flags = split(arguments)
+    folders: list[Path] = []
     if follows():
         overrides.append("hydra.output_subdir=null")  # the first process keeps Hydra's notes
     if set(flags) <= MULTIRUN:
-        specs = _checked_points(overrides, config_dir, sweeps=bool(flags))
+        specs, folders = _checked_points(overrides, config_dir, sweeps=bool(flags))
         if flags and (name := keep_waypoints(specs)):
             overrides.append(f"+waypoints={name}")
         # Hydra takes overrides before its flags or behind them, not both.
@@ -54,11 +58,17 @@ def run_hydra(arguments: Sequence[str]) -> int:
         raise
     if job.failures and not sweeps:
         raise job.failures[0]
+    if sweeps:
+        compare_runs(folders, sys.stdout)
     return max((getattr(reason, "exit_status", 1) for reason in job.failures), default=0)
 
 
-def _checked_points(overrides: list[str], config_dir: str | None, sweeps: bool) -> list[Spec]:
-    """What Hydra would refuse in paragraphs is refused here in a sentence, before it makes a folder."""
+def _checked_points(overrides: list[str], config_dir: str | None, sweeps: bool) -> tuple[list[Spec], list[Path]]:
+    """What Hydra would refuse in paragraphs is refused here in a sentence, before it makes a folder.
+
+    Returns:
+        The points, and of a sweep the folders that their runs will have.
+    """
     from lotto.compose import check_run_folder, composed, read_spec
     from lotto.launchers.register import runs_commands
 
@@ -69,7 +79,15 @@ def _checked_points(overrides: list[str], config_dir: str | None, sweeps: bool) 
             refuse_in_sweep(spec.hardware.devices)
     for config in configs[:1]:
         check_run_folder(config, "sweep" if sweeps else "run")
-    return specs
+    return specs, [_folder(config) for config in configs] if sweeps else []
+
+
+def _folder(config: DictConfig) -> Path:
+    """Where the job of a point writes, unless that is made of what Hydra knows only once it runs: then a folder that is not there."""
+    try:
+        return Path(config.hydra.sweep.dir, config.hydra.sweep.subdir)
+    except OmegaConfBaseException:
+        return Path()
 
 
 def _points(overrides: list[str]) -> Iterator[list[str]]:
