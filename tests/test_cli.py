@@ -289,6 +289,8 @@ def test_points_of_a_multirun_share_stages(shell: Shell) -> None:
     # The dense network, two levels of ticket and control of imp; one_shot shares the first of them and trains another second.
     trained = [line for line in said.out.splitlines() if " training steps run in " in line]
     assert sum(int(line.split()[0].replace(",", "")) for line in trained) == 60 * (1 + 2 * 2 + 2)
+    (page,) = (shell.folder / "outputs/reports").glob("*/report.html")
+    assert f"comparison {page.relative_to(shell.folder)}" in said.out
 
 
 @pytest.mark.usefixtures("without_figures")
