@@ -127,7 +127,7 @@ REFUSALS = [
     (["train/optimizer=adm"], "train/optimizer=adm is unknown; did you mean adam"),
     (["controls=[shufle]"], "controls=shufle is unknown; did you mean shuffle? There are invert,"),
     (["experiment=frankle2019/lenett"], "experiment=frankle2019/lenett is unknown; did you mean frankle2019/lenet"),
-    (["experiment=nothing"], "experiment=nothing is unknown. There are frankle2019/conv2,"),
+    (["experiment=nothing"], f"experiment=nothing is unknown. There are {EXPERIMENTS[0]},"),
     (["method=oneshot"], "method=oneshot is unknown; did you mean one_shot? There are at_init"),
     (["trian.lr=1"], "trian.lr is no setting of lotto; did you mean train.lr"),
     (["train.lrr=1"], "train.lrr is no setting of lotto; did you mean train.lr"),
