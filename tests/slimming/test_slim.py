@@ -155,6 +155,18 @@ def test_a_bias_alone_keeps_a_channel() -> None:
     assert farthest(model, smaller, (4,)) <= 1e-6
 
 
+@pytest.mark.parametrize("kept", ["weight", "bias"])
+def test_a_normalisation_removes_a_channel_only_by_scale_and_shift_together(kept: str) -> None:
+    model = trained(nn.Sequential(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(16, 3)))
+    with torch.no_grad():
+        for name in ("weight", "bias"):
+            model[1].get_parameter(name)[:2] = 0
+        model[1].get_parameter(kept)[0] = 1
+    smaller = lotto.slim(model, input_shape=(2, 4, 4))
+    assert smaller.get_parameter("0.weight").shape[0] == 3
+    assert farthest(model, smaller, (2, 4, 4)) <= 1e-6
+
+
 def test_unread_channels_go_too() -> None:
     model = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 2))
     with torch.no_grad():

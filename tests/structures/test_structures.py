@@ -255,6 +255,22 @@ def test_rounds_end_where_one_round_would_where_scores_stay(name: str, path: str
         assert whole == rounds
 
 
+@pytest.mark.parametrize(("name", "density", "seen"), [("block", 0.25, [16, 11, 8, 6]), ("nm", 0.25, [16, 12, 8, 4])])
+def test_rounds_score_what_the_round_before_has_left(name: str, density: float, seen: list[int]) -> None:
+    """16 weights on the exponential path to 4: 16 / 4 ** (t / 4), in whole blocks of one and in whole N of four."""
+    model = nn.Sequential(nn.Linear(4, 4))
+    structure, remaining = read(name, **({"tile": 1} if name == "block" else {"n": 1})), []
+
+    def score(number: int, left: Mask) -> dict[str, Tensor]:
+        assert number == len(remaining)
+        remaining.append(left.remaining)
+        return {"0.weight": torch.arange(16.0).view(4, 4)}
+
+    mask = structured_mask(score, ones(model), model, (4,), EVERYWHERE, Density(density), structure, OnTheWay(4))
+    assert remaining == seen
+    assert mask.remaining == 4
+
+
 @pytest.mark.parametrize("name", [name for name in STRUCTURES if name != "weight"])
 def test_other_groups_as_many_of_each_kind(name: str) -> None:
     torch.manual_seed(1)

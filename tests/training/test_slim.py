@@ -86,8 +86,10 @@ def test_later_levels_go_on_from_slimmed_ones_and_optimizer_state_follows(tmp_pa
         assert_alike(slim, alone, level)
 
 
-def test_what_is_zeroed_stays_zero_and_counts_in_no_density(tmp_path: Path) -> None:
-    lab = Lab(tmp_path, "prune.structure=channel", "engine=alone", "train.weight_decay=0.01", base=RESNET)
+@pytest.mark.parametrize("structure", ["channel", "filter"])
+def test_what_is_zeroed_stays_zero_and_counts_in_no_density(tmp_path: Path, structure: str) -> None:
+    """A filter's output is added to channels that live: its shift would move if nothing held it."""
+    lab = Lab(tmp_path, f"prune.structure={structure}", "engine=alone", "train.weight_decay=0.01", base=RESNET)
     row = lab.run().table.iloc[1]
     start, trained = lab.store.tensors(lab.entry(1).start.key), lab.trained(1)
     zeroed = zeroed_in(start)
