@@ -136,7 +136,9 @@ def machine(spec: Spec) -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "gpus": sorted(path.name for path in Path("/dev").glob("nvidia[0-9]*")),
         "environment": {name: os.environ.get(name) for name in _ENVIRONMENT},
-        "hardware": {name: value for name, value in vars(spec.hardware).items() if name != "checkpoint_every"},
+        "hardware": {
+            name: value for name, value in vars(spec.hardware).items() if name not in ("checkpoint_every", "energy")
+        },
         "versions": versions(),
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,10 +11,11 @@ import torch
 
 from lotto.ahead import Ahead, fits_ahead, interpolated
 from lotto.calibration import Calibration, Case, Cost
-from lotto.estimate import Estimate, Part, Span, duration, estimate_line, sentence
+from lotto.estimate import Estimate, Part, Span, duration, estimate_line, machine, sentence
 from lotto.running.engines import Engines
 from lotto.running.progress import QuietProgress
 from lotto.running.runner import Runner
+from lotto.spec import Spec
 from lotto.store import Store
 from tests.e2e import TINY, Shell, artifacts, steps_planned
 from tests.training.lab import Lab
@@ -219,6 +220,11 @@ def test_plan_prints_it_before_its_last_line_and_makes_nothing(shell: Shell) -> 
     assert without.out.splitlines() == [*said.out.splitlines()[:-2], said.last_line]
     refused = shell("plan", "--noestimate", *small)
     assert refused.status == 2 and "--no-estimate" in refused.err
+
+
+def test_the_machine_is_named_in_words_that_a_note_can_hold(spec_of: Callable[..., Spec]) -> None:
+    one, other = (machine(spec_of(f"hardware.energy={asked}")) for asked in ("false", "true"))
+    assert json.loads(json.dumps(one)) == one == other, "what is measured of power makes no step slower"
 
 
 def test_nothing_to_run_needs_no_estimate(tmp_path: Path, asked: list[Case]) -> None:
