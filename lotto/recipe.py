@@ -278,7 +278,7 @@ class Recipe:
     def rewind(self, trained: Stage, mask: Stage) -> Stage:
         """The ticket: the mask and the weights that training goes on from."""
         rewind = self.spec.rewind
-        weights = self.rewinding_point() if rewind.to == "weights" else trained
+        weights = self.rewinding_point() if rewind.goes_back else trained
         parents = {"weights": weights, "mask": mask}
         batch_norm = rewind.batch_norm
         if batch_norm == "keep" and weights is not trained:
@@ -415,7 +415,7 @@ class Recipe:
     def _optimizer_state(self) -> str:
         """At initialisation there is no optimizer state to follow."""
         rewind = self.spec.rewind
-        return "fresh" if rewind.to == "weights" and rewind.at == 0 else rewind.optimizer
+        return "fresh" if rewind.goes_back and rewind.at == 0 else rewind.optimizer
 
     def _of_tickets(self) -> TrainSpec:
         """How tickets and their controls are trained."""
@@ -423,9 +423,9 @@ class Recipe:
         return train if weight_decay is None else replace(train, weight_decay=weight_decay)
 
     def _last_rate(self) -> float | None:
-        """Fine-tuning holds the last learning rate of the schedule, as a multiple of the base rate."""
+        """Fine-tuning, and going back in the weights alone, hold the last learning rate of the schedule, as a multiple of the base rate."""
         train = self.spec.train
-        return factor(train.steps - 1, train.lr_schedule, train.warmup) if self.spec.rewind.to == "finetune" else None
+        return factor(train.steps - 1, train.lr_schedule, train.warmup) if self.spec.rewind.holds_rate else None
 
     def _train(
         self,
@@ -441,7 +441,7 @@ class Recipe:
         scale_penalty: float = 0.0,
     ) -> Stage:
         train = settings or self.spec.train
-        keeps_state = self.spec.rewind.optimizer == "follow" and self.spec.rewind.to != "weights"
+        keeps_state = self.spec.rewind.optimizer == "follow" and not self.spec.rewind.goes_back
         fields = {
             **self._network(),
             **self._streams,

@@ -124,7 +124,8 @@ REFUSALS: list[tuple[str, Any, str]] = [
     (
         "rewind.to",
         "weight",
-        "rewind.to=weight is unknown: choose from weights, learning_rate, finetune; did you mean weights?",
+        "rewind.to=weight is unknown: choose from weights, learning_rate, finetune, weights_only; did you mean weights or "
+        "weights_only?",
     ),
     (
         "rewind.optimizer",

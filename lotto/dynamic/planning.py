@@ -10,12 +10,15 @@ from lotto.errors import BadRequest
 from lotto.fields import choice, flag, list_of
 from lotto.fields import fraction as share
 from lotto.lengths import Length, moment
+from lotto.pruning.scoring import Scoring
 from lotto.recipe import Entry, Recipe
+from lotto.schedule import as_fields
 from lotto.stage import Stage
 
 GROWTH = ("random", "gradient", "random_unfired")
 # Branches beside the ticket and its controls.
 BESIDE = ("static", "frozen")
+_MAGNITUDE = "lotto.pruning.magnitude.scores"
 
 
 def moving_mask(recipe: Recipe, regimen: Mapping[str, Any], beside: object) -> Iterator[Entry]:
@@ -92,3 +95,36 @@ def period(recipe: Recipe, written: object) -> int:
     if steps < 1:
         raise BadRequest(f"method.every={written} is too short: 1 iteration at least.")
     return steps
+
+
+def gradual_regimen(
+    recipe: Recipe, level: int, *, every: object, begin: object, end: object, initial: object, allow_regrow: object
+) -> dict[str, Any]:
+    """The regimen of gradual pruning to a level's density, in steps, checked.
+
+    Raises:
+        BadRequest: an option is out of its range, or ``prune`` names a criterion that it could not ask while training.
+    """
+    criterion, scoring, rule = recipe.spec.criterion, recipe.spec.scoring, recipe.spec.rule
+    if criterion != {"_target_": _MAGNITUDE} or scoring != Scoring():
+        raise BadRequest(
+            f"method=gmp prunes by magnitude while the network trains, and prune={recipe.spec.criterion_name} asks for something else: "
+            "choose prune=magnitude as it stands."
+        )
+    made: dict[str, Any] = {
+        "_target_": "lotto.dynamic.gradual.GradualPruning",
+        "every": period(recipe, every),
+        "begin": at(recipe, "begin", begin),
+        "end": at(recipe, "end", end),
+        "initial": share("method.initial", initial),
+        "allow_regrow": flag("method.allow_regrow", allow_regrow),
+        "rule": {
+            "allocation": rule.allocation,
+            "rate": rule.rate if isinstance(rule.rate, float) else dict(rule.rate),
+            "exclude": list(rule.exclude),
+        },
+        "target": as_fields(recipe.spec.schedule.target(level, 0)),
+    }
+    if made["begin"] > made["end"]:
+        raise BadRequest(f"method.begin={begin} lies behind method.end={end}.")
+    return made

@@ -208,6 +208,8 @@ class Fit(lightning.LightningModule):
             row |= {"val_loss": loss, "val_accuracy": accuracy}
             self.finite &= torch.isfinite(loss)
             better = loss < self.best_loss
+            if self.regimens is not None:
+                better &= self.regimens.settled(self.device)
             self.best_loss = torch.where(better, loss, self.best_loss)
             self.best_step = torch.where(better, self.step, self.best_step)
             for name, tensor in live.items():

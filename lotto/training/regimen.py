@@ -161,6 +161,14 @@ class Regimen:
         """Whether this replicate needs no further training. The fit ends once all of them are over."""
         return False
 
+    @property
+    def settled(self) -> bool:
+        """Whether the network is what it will be reported as: an evaluation before that is no early-stopping step.
+
+        A network that is still denser than its level must not lend it an accuracy. Settled at the last step at the latest.
+        """
+        return True
+
     def results(self) -> dict[str, Any]:
         """What it found, for the record of the trained artifact: JSON values."""
         return {}
@@ -240,6 +248,10 @@ class Regimens:
     @property
     def over(self) -> bool:
         return all(regimen.over for regimen in self.each)
+
+    def settled(self, device: torch.device) -> Tensor:
+        """Of every replicate, bool ``[R]``."""
+        return torch.tensor([regimen.settled for regimen in self.each], device=device)
 
     def row(self, device: torch.device) -> Tensors:
         """The numbers of every replicate, float64 ``[R]``."""

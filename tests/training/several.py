@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -108,6 +109,33 @@ class Batchwise(nn.Module):
 REFUSED: dict[str, Callable[[], nn.Module]] = {"mixing": Mixing, "noisy": Noisy, "no statistics": Batchwise}
 
 
+# What moves masks looks at the gradient of the whole batch, and draws alike in every process.
+_MOVING = {
+    "_target_": "lotto.dynamic.moving.MovingMask",
+    "every": 3,
+    "begin": 0,
+    "end": 10,
+    "fraction": 0.5,
+    "decay": "cosine",
+    "least": 0.0,
+}
+REGIMENS: dict[str, dict[str, Any]] = {
+    "set": {**_MOVING, "growth": "random", "replaces_step": False},
+    "rigl": {**_MOVING, "growth": "gradient", "replaces_step": True},
+    "gmp": {
+        "_target_": "lotto.dynamic.gradual.GradualPruning", "every": 3, "begin": 1, "end": 10, "initial": 0.0, "allow_regrow": True,
+        "rule": {"allocation": "global", "rate": 0.2, "exclude": []}, "target": {"target": "density", "value": 0.1},
+    },
+}  # fmt: skip
+
+
+def moved(name: str, ranks: Ranks | None = None) -> list[Fitted]:
+    """A residual network whose mask moves while it is trained."""
+    make = NETWORKS["resnet20"]
+    recipe = {"batch_size": BATCH, "stop": 12, "evaluate_every": 5, "regimen": REGIMENS[name]}
+    return fitted(make, members(make, 1, 0.4), "alone", ranks=ranks, start=0, **recipe)
+
+
 def trained(name: str, ranks: Ranks | None = None) -> list[Fitted]:
     """A ticket of 40% of the weights on augmented images, in float64."""
     make = NETWORKS[name]
@@ -149,6 +177,7 @@ def main(path: str) -> None:
     with joined(HardwareSpec(accelerator="cpu", precision="64", devices=COUNT)) as ranks:
         made = {
             "trained": {name: trained(name, ranks) for name in NETWORKS},
+            "moved": {name: moved(name, ranks) for name in REGIMENS},
             "refused": {name: refusal(make, ranks) for name, make in (NETWORKS | REFUSED).items()},
         }
         torch.save(made, path)

@@ -23,7 +23,7 @@ from lotto.spec import Spec
 from lotto.store import Store
 from tests.e2e import TINY, Shell, artifacts, results, start, steps_planned, steps_run
 from tests.training.made_up import worst_difference
-from tests.training.several import COUNT, NETWORKS, REFUSED, launch, trained
+from tests.training.several import COUNT, NETWORKS, REFUSED, REGIMENS, launch, moved, trained
 
 # Batches of 61 cannot be halved, nor can what is left at the end of an epoch.
 SMALL = (
@@ -73,6 +73,18 @@ def test_several_processes_come_to_what_one_comes_to(together: list[dict], name:
         assert all(torch.equal(tensor, first.state[key]) for key, tensor in one.state.items())
         assert one.metrics == first.metrics
         assert made["refused"][name] is None
+
+
+@pytest.mark.parametrize("name", REGIMENS)
+def test_masks_move_alike_in_all_processes(together: list[dict], name: str) -> None:
+    (alone,) = moved(name)
+    for made in together:
+        (one,) = made["moved"][name]
+        assert worst_difference([one], [alone]) < 1e-10
+        assert one.own.keys() == alone.own.keys() and one.own
+        assert all(torch.equal(kept, alone.own[path]) for path, kept in one.own.items())
+        first = together[0]["moved"][name][0]
+        assert all(torch.equal(tensor, first.state[key]) for key, tensor in one.state.items())
 
 
 @pytest.mark.parametrize("name", REFUSED)
