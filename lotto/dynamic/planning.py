@@ -14,6 +14,7 @@ from lotto.pruning.scoring import Scoring
 from lotto.recipe import Entry, Recipe
 from lotto.schedule import as_fields
 from lotto.stage import Stage
+from lotto.structures.request import Structure
 
 GROWTH = ("random", "gradient", "random_unfired")
 # Branches beside the ticket and its controls.
@@ -67,6 +68,7 @@ def moving_regimen(
     Raises:
         BadRequest: an option is out of its range.
     """
+    check_single_weights(recipe)
     made: dict[str, Any] = {
         "_target_": "lotto.dynamic.moving.MovingMask",
         "every": period(recipe, every),
@@ -81,6 +83,16 @@ def moving_regimen(
     if made["least"] > made["fraction"]:
         raise BadRequest(f"method.least={least} lies above method.fraction={fraction}, which falls to it.")
     return made
+
+
+def check_single_weights(recipe: Recipe) -> None:
+    """Raises BadRequest where ``prune`` takes whole groups of weights: these regimens drop and grow single ones."""
+    structure, method = recipe.spec.structure, recipe.spec.method_name
+    if structure != Structure():
+        raise BadRequest(
+            f"prune.structure={structure.name} prunes whole groups, and method={method} moves single weights: choose "
+            "prune.structure=weight."
+        )
 
 
 def at(recipe: Recipe, name: str, written: object) -> int:
@@ -105,6 +117,7 @@ def gradual_regimen(
     Raises:
         BadRequest: an option is out of its range, or ``prune`` names a criterion that it could not ask while training.
     """
+    check_single_weights(recipe)
     criterion, scoring, rule = recipe.spec.criterion, recipe.spec.scoring, recipe.spec.rule
     if criterion != {"_target_": _MAGNITUDE} or scoring != Scoring():
         raise BadRequest(

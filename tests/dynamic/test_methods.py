@@ -81,6 +81,12 @@ def test_what_is_out_of_range_is_refused(field: str, value: object, spec_of: Cal
         Plan.of(spec_of(*RIGL, f"method.{field}={value}"))
 
 
+@pytest.mark.parametrize("method", ["rigl", "set", "gmp"])
+def test_groups_of_weights_are_refused(method: str, spec_of: Callable[..., Spec]) -> None:
+    with pytest.raises(BadRequest, match=rf"^prune\.structure=filter .* method={method}"):
+        Plan.of(spec_of(f"method={method}", "prune.structure=filter"))
+
+
 def test_an_option_that_is_none_is_refused(spec_of: Callable[..., Spec]) -> None:
     with pytest.raises(BadRequest, match="interval"):
         Plan.of(spec_of(*RIGL, "+method.interval=3"))
