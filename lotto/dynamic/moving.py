@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lotto.dynamic.regrow import Growth, at_random, by_size, never_active_first, regrown
 from lotto.dynamic.schedule import drop_fraction, is_update
-from lotto.passes import STATIC, by_gradient
+from lotto.passes import STATIC, Passes, by_gradient
 from lotto.training.network import Tensors
 from lotto.training.regimen import Regimen, View
 
@@ -109,7 +109,7 @@ class MovingMask(Regimen):
             "passes": self._passes().as_record(),
         }
 
-    def _passes(self) -> Any:
+    def _passes(self) -> Passes:
         if self._growth != "gradient":
             return STATIC
         first, stop = self.view.recipe["start"], self.view.recipe["stop"]
