@@ -192,6 +192,8 @@ def _show(outcome: Outcome, stream: IO[str]) -> None:
         print_errors(outcome.table, stream)
     else:
         print_table(outcome.table, written.finding, stream)
+    if written.first_times:
+        written.first_times.print(stream)
     places = {
         "results": [written.csv],
         "report": [written.markdown, written.html],

@@ -11,6 +11,7 @@ import pandas as pd
 from lotto.report.beside import Exhibit
 from lotto.report.differences import differences_section
 from lotto.report.finding import Finding
+from lotto.report.first_times import NOTE, TITLE, Grid
 from lotto.report.level_tests import LevelTest
 from lotto.report.measures import EARLY_STOP_STEP, Measure
 from lotto.report.meta import ReportMeta
@@ -26,8 +27,10 @@ def markdown_report(
     tests: Sequence[LevelTest],
     files: Sequence[Path],
     exhibits: Sequence[Exhibit] = (),
+    grid: Grid | None = None,
 ) -> str:
-    """The report as Markdown; ``tests`` are those of every measure, ``files`` the figures and tables beside the report."""
+    """The report as Markdown; ``tests`` are those of every measure, ``files`` the figures and tables beside the report, ``grid`` the
+    first times if they were read."""
 
     def links(suffixes: tuple[str, ...]) -> str:
         return ", ".join(f"[{file.name}]({file.as_posix()})" for file in files if file.suffix in suffixes)
@@ -39,6 +42,7 @@ def markdown_report(
         f"Figures as vectors: {links(VECTORS)}.",
         *_table(table, finding.measure, finding),
         *differences_section(tests, finding),
+        *([f"## {TITLE}", grid.markdown(), f"{NOTE}."] if grid else []),
     ]
     for shown in exhibits:
         sections += [f"## {literal(shown.title)}", "\n".join(f"- {literal(text)}" for text in shown.sentences)]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lotto.report.finding import Finding
+from lotto.report.first_times import Grid
 
 
 @dataclass(frozen=True)
@@ -18,3 +19,4 @@ class Written:
     figures: tuple[Path, ...]
     tables: tuple[Path, ...]
     finding: Finding
+    first_times: Grid | None = None

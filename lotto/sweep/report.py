@@ -12,6 +12,7 @@ import pandas as pd
 from lotto.report.aside import write_aside
 from lotto.report.columns import write_csv
 from lotto.report.figures import save
+from lotto.report.first_times import NOTE, TITLE, Grid, first_times
 from lotto.report.markdown import fenced, literal
 from lotto.report.measures import ACCURACY, Measure, weights_percent
 from lotto.store import Store
@@ -21,7 +22,7 @@ from lotto.sweep.figure import draw_sweep
 from lotto.sweep.measured import measure_called, rows_of
 from lotto.sweep.page import write_page
 from lotto.sweep.planned import PlannedSweep
-from lotto.sweep.run import sweep_probes
+from lotto.sweep.run import axis_column, sweep_probes
 from lotto.versions import versions
 
 
@@ -34,6 +35,7 @@ class SweepReport:
     html: Path
     figures: tuple[Path, ...]
     lines: dict[Measure, tuple[Curve, ...]]
+    first_times: Grid | None = None
 
 
 def write_sweep_report(planned: PlannedSweep, table: pd.DataFrame, store: Store) -> SweepReport:
@@ -50,9 +52,11 @@ def write_sweep_report(planned: PlannedSweep, table: pd.DataFrame, store: Store)
             place = folder / "figures" / ("accuracy" if measure is ACCURACY else name)
             figures += save(draw_sweep(lines[measure], shown.x, measure), place)
     relative = [path.relative_to(folder) for path in figures]
-    text = _markdown(planned, lines, relative, store)
+    axes = [column for column in probes if column.startswith("axis:") and column != axis_column("seed")]
+    grid = first_times(probes, axes)
+    text = _markdown(planned, lines, relative, store, grid)
     markdown = write_aside(folder / "report.md", text.encode())
-    return SweepReport(csv, markdown, write_page(planned, store), tuple(figures), lines)
+    return SweepReport(csv, markdown, write_page(planned, store), tuple(figures), lines, grid)
 
 
 def print_sweep(planned: PlannedSweep, report: SweepReport, stream: IO[str]) -> None:
@@ -74,6 +78,8 @@ def print_sweep(planned: PlannedSweep, report: SweepReport, stream: IO[str]) -> 
             console.width = 10 + sum(widest)
         console.print(grid)
         console.print(_note(measure), markup=False, soft_wrap=True)
+    if report.first_times:
+        report.first_times.print(stream)
 
 
 def summary(lines: Sequence[Curve], x: str, measure: Measure) -> tuple[list[str], list[list[str]]]:
@@ -106,7 +112,11 @@ def _note(measure: Measure) -> str:
 
 
 def _markdown(
-    planned: PlannedSweep, lines: Mapping[Measure, Sequence[Curve]], figures: Sequence[Path], store: Store
+    planned: PlannedSweep,
+    lines: Mapping[Measure, Sequence[Curve]],
+    figures: Sequence[Path],
+    store: Store,
+    grid: Grid | None,
 ) -> str:
     tickets = [entry.trained.key for entry in planned.plan.entries]
     done = sum(map(store.has, dict.fromkeys(tickets)))
@@ -130,6 +140,7 @@ def _markdown(
             for measure, its in lines.items()
             for text in (_grid(its, planned.sweep.shown.x, measure), f"{_note(measure)}.")
         ),
+        *([f"## {TITLE}", grid.markdown(), f"{NOTE}."] if grid else []),
         "Every ticket of every point is in [results.csv](results.csv), with its point's place on each axis in the last columns.",
         "## Provenance",
         "\n".join(f"- {label}: {literal(text)}" for label, text in facts.items()),

@@ -7,6 +7,7 @@ from html import escape
 import pandas as pd
 
 from lotto.report.beside import Beside
+from lotto.report.first_times import NOTE, PROBE, TITLE, first_times
 from lotto.report.inline import inline_svg
 from lotto.report.page import markup
 from lotto.report.page import probes as probing
@@ -30,9 +31,12 @@ def add_exhibits(page: Page, beside: Beside) -> None:
 
 
 def add_probes(page: Page, probes: pd.DataFrame | None) -> None:
-    """Barriers between networks, then whatever else was probed; nothing where nothing was."""
+    """First times, barriers between networks, then whatever else was probed; nothing where nothing was."""
     if probes is None or probes.empty:
         return
+    if grid := first_times(probes):
+        rows = map(markup.row, grid.rows)
+        page.add(PROBE, TITLE, TITLE, f'{markup.table(TITLE, grid.header, rows)}<p class="note">{escape(NOTE)}.</p>')
     between = probing.is_barrier(probes)
     kinds = (
         ("barriers", "Barriers", "Barriers between networks", probes[between], "barriers", "paths"),
