@@ -46,7 +46,8 @@ def probes_table(spec: Spec, plan: Plan, store: Store) -> pd.DataFrame:
             row = result_row(spec, reading.entry, store.record(reading.entry.trained.key))
             place = {name: row[name] for name in _OF_THE_ROW} | {"probe": reading.probe}
             rows += [place | _number(number, reading.pair) | {"key": key} for number in store.metrics(key)]
-    return pd.DataFrame(rows, columns=list(MEANING))
+    # Where no number has a place on a curve the column would hold no numbers, and tables put together could not be searched by it.
+    return pd.DataFrame(rows, columns=list(MEANING)).astype({"x": float})
 
 
 def _number(number: dict[str, Any], pair: str) -> dict[str, Any]:
