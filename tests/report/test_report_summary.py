@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from lotto.report.summary import summarise
+from lotto.report.summary import level_densities, summarise
 from tests.report.report_examples import simulate, small, without_validation
 
 
@@ -54,3 +54,9 @@ def test_the_ticket_comes_first_then_the_controls_in_their_fixed_order() -> None
 
     assert list(summary["branch"].unique()) == ["ticket", "reinit", "noise", "another"]
     assert list(summary["level"]) == [0, 1, 2, 1, 2, 1, 2, 1, 2]
+
+
+def test_the_density_of_a_level_is_the_tickets_and_not_that_of_a_dense_control() -> None:
+    rows = [("ticket", 0, 1.0), ("ticket", 1, 0.4), ("norm_l2", 1, 1.0), ("random", 2, 0.2)]
+    table = pd.DataFrame([{"branch": branch, "level": level, "density": density} for branch, level, density in rows])
+    assert level_densities(table).to_dict() == {0: 1.0, 1: 0.4, 2: 0.2}
