@@ -52,7 +52,7 @@ def write_sweep_report(planned: PlannedSweep, table: pd.DataFrame, store: Store)
             place = folder / "figures" / ("accuracy" if measure is ACCURACY else name)
             figures += save(draw_sweep(lines[measure], shown.x, measure), place)
     relative = [path.relative_to(folder) for path in figures]
-    axes = [column for column in probes if column.startswith("axis:") and column != axis_column("seed")]
+    axes = [name for name in map(str, probes) if name.startswith("axis:") and name != axis_column("seed")]
     grid = first_times(probes, axes)
     text = _markdown(planned, lines, relative, store, grid)
     markdown = write_aside(folder / "report.md", text.encode())

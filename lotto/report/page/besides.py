@@ -35,8 +35,8 @@ def add_probes(page: Page, probes: pd.DataFrame | None) -> None:
     if probes is None or probes.empty:
         return
     if grid := first_times(probes):
-        rows = map(markup.row, grid.rows)
-        page.add(PROBE, TITLE, TITLE, f'{markup.table(TITLE, grid.header, rows)}<p class="note">{escape(NOTE)}.</p>')
+        table = markup.table(TITLE, grid.header, map(markup.row, grid.rows))
+        page.add(PROBE, TITLE, TITLE, f'{table}<p class="note">{escape(NOTE)}.</p>')
     between = probing.is_barrier(probes)
     kinds = (
         ("barriers", "Barriers", "Barriers between networks", probes[between], "barriers", "paths"),
