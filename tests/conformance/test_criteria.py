@@ -40,10 +40,11 @@ def config(file: Path) -> dict[str, Any]:
     return made
 
 
-def given(file: Path) -> dict[str, Any]:
-    """What the criterion asks for."""
+def given(file: Path, model: nn.Module) -> dict[str, Any]:
+    """What the criterion asks for; the weights at initialisation are the model's own, the other way round."""
     names = inspect.signature(imported("_target_", config(file)["criterion"]["_target_"])).parameters
-    data = {"batches": [images(8), images(8, seed=1)], "input_shape": (3, 8, 8)}
+    initial = {name: model.get_parameter(name).detach().flip(0) for name in kinds(model)}
+    data = {"batches": [images(8), images(8, seed=1)], "input_shape": (3, 8, 8), "initial": initial}
     return {name: value for name, value in data.items() if name in names}
 
 
@@ -70,8 +71,8 @@ def test_nothing_is_changed(file: Path, network: str) -> None:
         [m.training for m in model.modules()],
     )
     with unwarned(), torch.no_grad():  # whoever calls may have switched gradients off
-        lotto.scores(model, file.stem, **given(file))
-        lotto.prune(model, file.stem, 0.3, **given(file))
+        lotto.scores(model, file.stem, **given(file, model))
+        lotto.prune(model, file.stem, 0.3, **given(file, model))
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
     assert torch.equal(torch.get_rng_state(), state)
     assert [module.training for module in model.modules()] == modes
@@ -90,10 +91,10 @@ def test_the_same_answer_twice_whatever_the_random_state(file: Path, network: st
     found = []
     for seed in (1, 2):
         torch.manual_seed(seed)
-        found.append(lotto.scores(model, file.stem, **given(file)))
+        found.append(lotto.scores(model, file.stem, **given(file, model)))
     assert all(torch.equal(found[0][name], found[1][name]) for name in kinds(model))
     with unwarned():
-        masks = [lotto.prune(model, file.stem, 0.3, **given(file)) for _ in range(2)]
+        masks = [lotto.prune(model, file.stem, 0.3, **given(file, model)) for _ in range(2)]
     assert masks[0] == masks[1]
 
 
@@ -107,24 +108,24 @@ def test_counts_are_exact_under_every_allocation(file: Path, allocation: str, ne
     total = sum(model.get_parameter(name).numel() for name in kinds(model))
     with unwarned():
         for density, rounds in ((0.5, 1), (0.111, 3), (0.05, 2)):
-            mask = lotto.prune(model, file.stem, density, allocation=allocation, rounds=rounds, **given(file))
+            mask = lotto.prune(model, file.stem, density, allocation=allocation, rounds=rounds, **given(file, model))
             assert (mask.remaining, mask.total) == (round(density * total), total)
             assert list(mask) == list(kinds(model))
             if allocation != "global":
                 assert min(mask.counts().values()) >= 1
-        assert lotto.prune(model, file.stem, 1, allocation=allocation, **given(file)) == Mask.ones(mask)
+        assert lotto.prune(model, file.stem, 1, allocation=allocation, **given(file, model)) == Mask.ones(mask)
 
 
 @every_criterion
 def test_pruning_goes_on_within_a_mask(file: Path) -> None:
     model = NETWORKS["residual"]()
     with unwarned():
-        first = lotto.prune(model, file.stem, 0.4, allocation="erk", **given(file))
-        second = lotto.prune(model, file.stem, 0.2, allocation="erk", mask=first, **given(file))
+        first = lotto.prune(model, file.stem, 0.4, allocation="erk", **given(file, model))
+        second = lotto.prune(model, file.stem, 0.2, allocation="erk", mask=first, **given(file, model))
     assert second <= first
     assert second.remaining == round(0.2 * first.total)
     # Its score must not bring back what is pruned, nor need it be a number there.
-    scores = lotto.scores(model, file.stem, mask=first, **given(file))
+    scores = lotto.scores(model, file.stem, mask=first, **given(file, model))
     assert scores.keys() == kinds(model).keys()
 
 
@@ -137,8 +138,8 @@ def test_equal_scores_keep_the_first_by_index(file: Path) -> None:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.zero_()
-    asked = given(file) | (
-        {"batches": [(torch.zeros(8, 3, 8, 8), torch.arange(8) % 4)]} if "batches" in given(file) else {}
+    asked = given(file, model) | (
+        {"batches": [(torch.zeros(8, 3, 8, 8), torch.arange(8) % 4)]} if "batches" in given(file, model) else {}
     )
     with unwarned():
         mask = lotto.prune(model, file.stem, 0.25, **asked)
@@ -149,7 +150,7 @@ def test_equal_scores_keep_the_first_by_index(file: Path) -> None:
 @every_criterion
 def test_what_it_lacks_is_one_sentence(file: Path) -> None:
     model = NETWORKS["conv"]()
-    asked = given(file)
+    asked = given(file, model)
     for name in asked:
         with pytest.raises(BadRequest, match=rf"^The criterion {file.stem} .*give {name}="):
             lotto.scores(model, file.stem, **{other: value for other, value in asked.items() if other != name})
@@ -165,14 +166,14 @@ def test_numbers_that_are_none_are_one_sentence(file: Path) -> None:
     with torch.no_grad():
         model.get_parameter("0.weight")[0, 0, 0, 0] = float("nan")
     with pytest.raises(LottoError, match=r"not numbers|too large"):
-        lotto.scores(model, file.stem, **given(file))
+        lotto.scores(model, file.stem, **given(file, model))
 
 
 @every_criterion
 def test_a_layer_that_is_emptied_is_named(file: Path) -> None:
     """A global ranking of a network whose first layer scores nothing: what is left of it is told."""
     model = NETWORKS["conv"]()
-    asked = given(file)
+    asked = given(file, model)
 
     def without_the_first(module: nn.Module, **options: Any) -> dict[str, Tensor]:
         found = lotto.scores(module, file.stem, **{**asked, **options})
