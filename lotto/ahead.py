@@ -24,7 +24,7 @@ from lotto.pruning.prune import layers_in
 from lotto.running.companies import Companies
 from lotto.running.engines import Engines
 from lotto.running.stacking import stacks
-from lotto.schedule import Density, Rounds, Target, from_fields
+from lotto.schedule import Blocks, Density, Rounds, Target, from_fields
 from lotto.spec import HardwareSpec, Spec
 from lotto.stage import Stage, canonical
 from lotto.store import Store
@@ -207,6 +207,10 @@ def _pruned(stage: Stage, before: Kept) -> Kept:
     rule = Rule(fields["allocation"], rate if isinstance(rate, float) else dict(rate), tuple(fields["exclude"]))
     target = from_fields({name: fields[name] for name in ("target", "count", "value") if name in fields})
     alive = {layer.name: layer.alive for layer in layers}
+    if isinstance(target, Blocks):
+        return {
+            layer.name: [layer.alive, layer.total] for layer in layers
+        }  # which blocks go, and so their size, is not known
     if fields.get("structure"):
         # Which groups go decides how many weights: taken to be in proportion.
         return {layer.name: [max(1, round(_part(layer, rule, target) * layer.alive)), layer.total] for layer in layers}

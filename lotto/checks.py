@@ -12,6 +12,7 @@ from lotto.plan import Plan
 from lotto.probes.options import check_options, check_values
 from lotto.pruning.allocate import forecast
 from lotto.pruning.scoring import Scoring
+from lotto.schedule import RemovedBlocks
 from lotto.spec import Spec
 from lotto.stage import stack_name
 from lotto.starts.source import Source
@@ -99,6 +100,11 @@ def _check_levels(spec: Spec) -> None:
         layers = layers_of(mask, kinds(model))
     if spec.schedule.levels == 1 or spec.iterative is None:
         return
+    if isinstance(spec.schedule, RemovedBlocks) and spec.structure.name != "residual":
+        raise BadRequest(
+            f"schedule=blocks counts residual blocks, and prune.structure={spec.structure.name}: choose prune.structure=residual, "
+            "or another schedule."
+        )
     if spec.structure.is_grouped:
         check_levels(model, tuple(spec.data.input_shape), spec.rule, spec.schedule, spec.iterative, spec.structure)
     else:

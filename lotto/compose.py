@@ -122,7 +122,8 @@ def read_spec(config: DictConfig) -> Spec:
         criterion_name=_text("prune.name", prune.pop("name")),
         criterion=section("prune.criterion", prune.pop("criterion"), ("_target_",)),
         structure=Structure.read(
-            prune.pop("structure", "weight"), {name: prune.pop(name, None) for name in ("pool", "n", "m", "tile")}
+            prune.pop("structure", "weight"),
+            {name: prune.pop(name, None) for name in ("pool", "n", "m", "tile", "protect")},
         ),
         rule=_rule(prune.pop("allocation"), prune.pop("rate"), prune.pop("exclude")),
         scoring=Scoring.taken_from(prune, data),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Protocol, runtime_checkable
 
 from lotto.errors import BadRequest
@@ -30,7 +31,14 @@ class Removal:
     value: float
 
 
-Target = Rounds | Density | Removal
+@dataclass(frozen=True)
+class Blocks:
+    """Remove so many residual blocks."""
+
+    count: int
+
+
+Target = Rounds | Density | Removal | Blocks
 
 
 def as_fields(target: Target) -> dict[str, Any]:
@@ -39,7 +47,7 @@ def as_fields(target: Target) -> dict[str, Any]:
 
 
 def from_fields(fields: dict[str, Any]) -> Target:
-    kinds: dict[str, type[Target]] = {"rounds": Rounds, "density": Density, "removal": Removal}
+    kinds: dict[str, type[Target]] = {"rounds": Rounds, "density": Density, "removal": Removal, "blocks": Blocks}
     return kinds[fields["target"]](**{name: value for name, value in fields.items() if name != "target"})
 
 
@@ -145,6 +153,32 @@ class Removals(_Listed):
 
     def target(self, level: int, since: int) -> Target:
         return Removal(self.values[level - 1])
+
+
+class RemovedBlocks:
+    """How many residual blocks are gone at every level after the dense network, in all; for ``prune.structure=residual``."""
+
+    def __init__(self, removed: Sequence[int], levels: int | None = None) -> None:
+        if not isinstance(removed, list | tuple) or not removed:
+            raise BadRequest(
+                f"schedule.removed={removed} is not a list of numbers of blocks: write schedule.removed=[1,2]."
+            )
+        for count in removed:
+            if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+                raise BadRequest(f"schedule.removed={count} is not a number of blocks: 0 or more.")
+        if any(later <= earlier for earlier, later in pairwise(removed)):
+            raise BadRequest(f"schedule.removed={list(removed)} must rise from level to level.")
+        self.removed = tuple(removed)
+        self.levels = len(removed) + 1 if levels is None else levels
+        _check_levels(self.levels)
+        if self.levels > len(removed) + 1:
+            raise BadRequest(
+                f"schedule.levels={levels} asks for more levels than schedule.removed lists: "
+                f"at most {len(removed) + 1}, the dense network included."
+            )
+
+    def target(self, level: int, since: int) -> Target:
+        return Blocks(self.removed[level - 1] - (self.removed[since - 1] if since else 0))
 
 
 def _check_levels(levels: object) -> None:

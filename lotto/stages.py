@@ -13,12 +13,14 @@ from lotto.controls.origin import Origin, Regroup, Start
 from lotto.data.interface import Data
 from lotto.mask import Mask
 from lotto.models.build import build
+from lotto.residual.selection import drawn_blocks, even_blocks
 from lotto.seeds import Streams
 from lotto.slimming import gone_with
 from lotto.stage import Stage
 from lotto.starts.fitting import fitted
 from lotto.starts.source import Source
 from lotto.store import Store
+from lotto.structures.grouping import families_of
 from lotto.structures.masks import regrouped_mask
 from lotto.structures.request import Structure
 from lotto.training.network import state_of
@@ -145,6 +147,7 @@ def _control(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple
         inverted=mask_in(parents.get("inverted", {})),
         regroup=_regroup(fields),
         zeroed=zeroed.keys(),
+        **_of_blocks(fields),
     )
     options = dict(fields["control"])
     start = get_method(options.pop("_target_"))(origin, **options)
@@ -159,6 +162,18 @@ def _regroup(fields: Mapping[str, Any]) -> Regroup | None:
     if not structure.is_grouped:
         return None
     return lambda mask, scores: regrouped_mask(mask, scores, model_of(fields), tuple(fields["input_shape"]), structure)
+
+
+def _of_blocks(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """How a control of a layer ticket chooses other blocks; nothing for other tickets."""
+    structure = Structure.from_fields(fields.get("structure"))
+    if structure.name != "residual":
+        return {}
+    (family,) = families_of(structure, model_of(fields), tuple(fields["input_shape"]))
+    return {
+        "redraw": lambda mask, generator: drawn_blocks(family, mask, generator),
+        "spread": lambda mask: even_blocks(family, mask),
+    }
 
 
 def ticket_artifact(

@@ -42,6 +42,8 @@ class Origin:
         regroup: for a ticket from which whole groups of weights were removed (channels, tiles, two of every four): how others of them
             come to stay. None where single weights were pruned.
         zeroed: parameters of which the ticket has zeros beside its mask, such as the scales of removed channels.
+        redraw: of a layer ticket, in its place: as many blocks, any of them with the same probability.
+        spread: as many blocks, removed evenly over the stages.
     """
 
     ticket: Start
@@ -53,6 +55,8 @@ class Origin:
     inverted: Mask | None = None
     regroup: Regroup | None = None
     zeroed: Collection[str] = ()
+    redraw: Callable[[Mask, torch.Generator], Mask] | None = None
+    spread: Callable[[Mask], Mask] | None = None
 
     def unpruned(self) -> dict[str, Tensor]:
         """The ticket with the rewinding point's value wherever it lacks one; biases, statistics and all else as the ticket has them."""
@@ -61,6 +65,8 @@ class Origin:
     def shuffled(self, generator: torch.Generator) -> Mask:
         """The ticket's number of weights in every layer, at random places; where whole groups were removed, others of them are."""
         mask = self.ticket.mask
+        if self.redraw is not None:
+            return self.redraw(mask, generator)
         if self.regroup is None:
             return mask.shuffle(generator)
         return self.regroup(mask, {name: torch.rand(kept.shape, generator=generator) for name, kept in mask.items()})

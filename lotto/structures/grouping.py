@@ -10,6 +10,7 @@ from torch.nn.modules.conv import _ConvTransposeNd
 
 from lotto.errors import BadRequest
 from lotto.models.anatomy import kinds, layers
+from lotto.residual.selection import block_family
 from lotto.slimming.channels import channels_of
 from lotto.structures.families import Family, Part
 from lotto.structures.request import Structure
@@ -113,15 +114,23 @@ def _along(labels: Tensor, dim: int) -> Tensor:
     return labels[:, None] if dim == 0 else labels[None]
 
 
+def _residual(model: nn.Module, input_shape: tuple[int, ...], structure: Structure) -> Iterator[Family]:
+    """The branches of residual blocks whose shape stays."""
+    if family := block_family(model, structure.protect):
+        yield family
+
+
 _GROUPINGS: dict[str, Callable[[nn.Module, tuple[int, ...], Structure], Iterator[Family]]] = {
     "filter": _filters,
     "channel": _channels,
     "block": _blocks,
     "head": _heads,
+    "residual": _residual,
 }
 _NEEDS = {
     "filter": "it has no layer with weights before its outputs",
     "channel": "it has no channels between two layers with weights",
     "block": "it has no layer with weights",
     "head": "no module of it says num_heads and holds linear projections",
+    "residual": "it has no residual block, a module with a shortcut or downsample, that can go",
 }

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from lotto.mask import Mask
 from lotto.models.anatomy import kinds
 from lotto.pruning.allocate import Rule
+from lotto.residual.selection import check_blocks, pruned_blocks
 from lotto.schedule import Schedule, Target
 from lotto.slimming import gone_with
 from lotto.structures.grouping import families_of
@@ -42,6 +43,8 @@ def structured_mask(
     if structure.name == "nm":
         return prune_nm(score, mask, kinds(model), rule, target, structure, on_the_way)
     families = families_of(structure, model, input_shape)
+    if structure.name == "residual":
+        return pruned_blocks(families[0], score(0, mask), mask, target, structure.pool)
     return prune_groups(score, mask, families, rule, target, structure.pool, on_the_way)
 
 
@@ -72,5 +75,9 @@ def check_levels(
     if structure.name == "nm":
         check_nm({name: tensor.shape[1] for name, tensor in weights.items()}, rule, schedule, structure, iterative)
         return
+    families = families_of(structure, model, input_shape)
+    if structure.name == "residual":
+        check_blocks(families[0], schedule, iterative)
+        return
     everything = Mask({name: torch.ones(tensor.shape, dtype=torch.bool) for name, tensor in weights.items()})
-    check_reach(families_of(structure, model, input_shape), everything, rule, schedule, iterative)
+    check_reach(families, everything, rule, schedule, iterative)

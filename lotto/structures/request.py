@@ -9,8 +9,9 @@ from typing import Any
 from lotto.errors import BadRequest
 from lotto.fields import choice, whole
 
-STRUCTURES = ("weight", "filter", "channel", "head", "block", "nm")
+STRUCTURES = ("weight", "filter", "channel", "head", "block", "residual", "nm")
 POOLS = ("mean", "sum")
+PROTECT = ("downsample_only", "adjacent")
 # Options by structure, with what they are unless given: 2:4 is what current GPUs compute faster.
 _OPTIONS: dict[str, dict[str, Any]] = {
     "weight": {},
@@ -18,6 +19,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "channel": {"pool": "mean"},
     "head": {"pool": "mean"},
     "block": {"pool": "mean", "tile": 4},
+    "residual": {"pool": "mean", "protect": "downsample_only"},
     "nm": {"n": 2, "m": 4},
 }
 
@@ -29,10 +31,12 @@ class Structure:
     Args:
         name: ``weight``; ``filter``: all weights that make one output of a layer; ``channel``: a channel of the network, which is all
             weights that make it, in every layer whose outputs are added up, and all that read it; ``head``: of an attention; ``block``:
-            ``tile`` x ``tile`` neighbouring outputs and inputs of a layer; ``nm``: N of every M neighbouring inputs stay.
+            ``tile`` x ``tile`` neighbouring outputs and inputs of a layer; ``residual``: the branch of a residual block; ``nm``: N of
+            every M neighbouring inputs stay.
         pool: how the scores of a group's weights make one, ``mean`` or ``sum``.
         n, m: of ``nm``: how many stay at the last level, of how many.
         tile: the side of a ``block``.
+        protect: the blocks of ``residual`` that stay: ``downsample_only`` those that change the shape, ``adjacent`` their neighbours too.
     """
 
     name: str = "weight"
@@ -40,6 +44,7 @@ class Structure:
     n: int = 2
     m: int = 4
     tile: int = 4
+    protect: str = "downsample_only"
 
     @classmethod
     def read(cls, name: object, options: Mapping[str, object]) -> Structure:
@@ -60,6 +65,8 @@ class Structure:
         for option in settings:
             if option == "pool":
                 choice("prune.pool", settings[option], POOLS)
+            elif option == "protect":
+                choice("prune.protect", settings[option], PROTECT)
             else:
                 whole(f"prune.{option}", settings[option], 1)
         if kind == "nm" and settings["n"] >= settings["m"]:
@@ -86,4 +93,4 @@ class Structure:
     @property
     def removes_outputs(self) -> bool:
         """Whether what it removes takes biases and normalisations along (``lotto.zeroed``)."""
-        return self.name in ("filter", "channel")
+        return self.name in ("filter", "channel", "residual")
