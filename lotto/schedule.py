@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 from lotto.errors import BadRequest
 
@@ -33,12 +33,12 @@ class Removal:
 
 @dataclass(frozen=True)
 class Blocks:
-    """Remove so many residual blocks."""
+    """Remove so many residual blocks: no demand on weights, so no allocation but ``lotto.residual`` meets it."""
 
     count: int
 
 
-Target = Rounds | Density | Removal | Blocks
+Target = Rounds | Density | Removal
 
 
 def as_fields(target: Target) -> dict[str, Any]:
@@ -47,7 +47,9 @@ def as_fields(target: Target) -> dict[str, Any]:
 
 
 def from_fields(fields: dict[str, Any]) -> Target:
-    kinds: dict[str, type[Target]] = {"rounds": Rounds, "density": Density, "removal": Removal, "blocks": Blocks}
+    if fields["target"] == "blocks":
+        return cast("Target", Blocks(fields["count"]))
+    kinds: dict[str, type[Target]] = {"rounds": Rounds, "density": Density, "removal": Removal}
     return kinds[fields["target"]](**{name: value for name, value in fields.items() if name != "target"})
 
 
@@ -178,7 +180,8 @@ class RemovedBlocks:
             )
 
     def target(self, level: int, since: int) -> Target:
-        return Blocks(self.removed[level - 1] - (self.removed[since - 1] if since else 0))
+        asked = Blocks(self.removed[level - 1] - (self.removed[since - 1] if since else 0))
+        return cast("Target", asked)  # the request is refused unless blocks are what is pruned
 
 
 def _check_levels(levels: object) -> None:

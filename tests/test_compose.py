@@ -30,6 +30,7 @@ NEEDED = {
     "schedule=removals": ["schedule.removals=[0.5,0.8]"],
     "train/lr_schedule=step": ["train.lr_schedule.milestones=[1it,2it]"],
     "model=custom": ["model._target_=my_package.Net"],
+    "method=layer_tickets": ["prune.structure=residual"],
     "rewind=finetune": ["controls=[reinit]"],
     "rewind=learning_rate": ["controls=[reinit]"],
     "probes=distance": ["controls=[noise]"],

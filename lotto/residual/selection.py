@@ -90,7 +90,7 @@ def pruned_blocks(family: Family, scores: Mapping[str, Tensor], mask: Mask, targ
     return remove_blocks(family, family.pooled(scores, mask, pool), mask, _count(target))
 
 
-def check_blocks(family: Family, schedule: Schedule, iterative: bool) -> None:
+def check_blocks(family: Family, schedule: Schedule) -> None:
     """Raises BadRequest if a level asks for more blocks than there are."""
     for level in range(1, schedule.levels):
         gone = _count(schedule.target(level, 0))

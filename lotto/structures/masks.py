@@ -77,7 +77,7 @@ def check_levels(
         return
     families = families_of(structure, model, input_shape)
     if structure.name == "residual":
-        check_blocks(families[0], schedule, iterative)
+        check_blocks(families[0], schedule)
         return
     everything = Mask({name: torch.ones(tensor.shape, dtype=torch.bool) for name, tensor in weights.items()})
     check_reach(families, everything, rule, schedule, iterative)

@@ -47,27 +47,25 @@ def outputs(model: nn.Module) -> dict[str, Tensor]:
     return {block.path: found[block.path] for block in removable(model)}
 
 
+def sensitivities(model: nn.Module, factor: float) -> dict[str, float]:
+    """The mean of |w dL/dw| over every candidate's weights, of a loss scaled by ``factor``."""
+    trial = copy.deepcopy(model).train()
+    (factor * cross_entropy(trial(X.double()), Y)).backward()
+    found = {}
+    for block in removable(model):
+        weights = [trial.get_parameter(name) for name in block.weights]
+        products = torch.cat([(w.detach() * w.grad).abs().flatten() for w in weights if w.grad is not None])
+        found[block.path] = float(products.mean())
+    return found
+
+
 def test_snip_is_the_mean_over_a_block_and_a_scaled_loss_changes_no_rank() -> None:
     model = network().double()
     found = block_scores(model, "block_snip")
-    trial = copy.deepcopy(model).train()
-    cross_entropy(trial(X.double()), Y).backward()
-    for block in removable(model):
-        products = torch.cat(
-            [(p * p.grad).abs().flatten() for name in block.weights for p in [trial.get_parameter(name)]]
-        )
-        assert found[block.path] == pytest.approx(float(products.mean()), rel=1e-9)
-    with torch.no_grad():  # logits are linear in the classifier: all products scale alike, the loss is not the same
-        ranks = sorted(found, key=found.__getitem__)
-    trial.zero_grad()
-    (7 * cross_entropy(trial(X.double()), Y)).backward()
-    scaled = {
-        block.path: float(
-            torch.cat([(p * p.grad).abs().flatten() for n in block.weights for p in [trial.get_parameter(n)]]).mean()
-        )
-        for block in removable(model)
-    }
-    assert sorted(scaled, key=scaled.__getitem__) == ranks
+    assert found == pytest.approx(sensitivities(model, 1.0), rel=1e-9)
+    scaled = sensitivities(model, 7.0)
+    assert scaled == pytest.approx({path: 7 * score for path, score in found.items()}, rel=1e-9)
+    assert sorted(scaled, key=scaled.__getitem__) == sorted(found, key=found.__getitem__)
 
 
 def test_a_dead_branch_scores_nothing_and_goes_first() -> None:
@@ -135,20 +133,19 @@ def test_activations_and_ranks_by_hand() -> None:
 
 
 def test_divergence_and_likeness_of_the_answers_by_hand() -> None:
-    model = network().eval()
+    model = network().double().eval()
     divergence, unlikeness = block_scores(model, "kl"), block_scores(model, "cka")
     with torch.no_grad():
-        p = model(X).softmax(1)
+        whole = model(X.double())
         for block in removable(model):
             with without(model, block):
-                logits = model(X)
-            q = logits.softmax(1)
-            expected = torch.nn.functional.kl_div(q.log(), p, reduction="batchmean")
-            assert divergence[block.path] == pytest.approx(float(expected), rel=1e-3)
-            one, other = (found.double() - found.double().mean(0) for found in (model(X), logits))
+                logits = model(X.double())
+            expected = torch.nn.functional.kl_div(logits.softmax(1).log(), whole.softmax(1), reduction="batchmean")
+            assert divergence[block.path] == pytest.approx(float(expected), rel=1e-9)
+            one, other = (found - found.mean(0) for found in (whole, logits))
             inner = [found @ found.T for found in (one, other)]  # CKA by its other form, over images
             cka = (inner[0] * inner[1]).sum() / (inner[0].norm() * inner[1].norm())
-            assert unlikeness[block.path] == pytest.approx(1 - float(cka), rel=1e-3, abs=1e-6)
+            assert unlikeness[block.path] == pytest.approx(1 - float(cka), rel=1e-6, abs=1e-12)
 
 
 def test_cka_of_the_same_and_of_a_rotated_answer_is_one() -> None:
