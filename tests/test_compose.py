@@ -126,7 +126,7 @@ REFUSALS = [
     (["model=lenett"], "model=lenett is unknown; did you mean lenet"),
     (["model=lenett"], "There are candidates, conv2,"),
     (["train/optimizer=adm"], "train/optimizer=adm is unknown; did you mean adam"),
-    (["controls=[shufle]"], "controls=shufle is unknown; did you mean shuffle? There are invert,"),
+    (["controls=[shufle]"], "controls=shufle is unknown; did you mean shuffle? There are even_blocks,"),
     (["experiment=frankle2019/lenett"], "experiment=frankle2019/lenett is unknown; did you mean frankle2019/lenet"),
     (["experiment=nothing"], f"experiment=nothing is unknown. There are {EXPERIMENTS[0]},"),
     (["method=oneshot"], "method=oneshot is unknown; did you mean one_shot? There are at_init"),
