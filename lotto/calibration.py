@@ -108,7 +108,7 @@ class Calibration:
         self._spec, self._store, self._notes = spec, store, Notes(store)
         self._like = _resident(spec)
         self._device = torch.device(device_kind(spec.hardware))
-        self._data: MadeUp | None = None
+        self._data: dict[int, MadeUp] = {}  # by the number of classes
 
     def cost(self, case: Case, recordings: Recordings | None, steps: int, seconds: float) -> Cost:
         """What a fit of this kind costs.
@@ -219,19 +219,21 @@ class Calibration:
         return network_for(model, members, case.sparse, self._spec.engine, recordings)
 
     def _data_for(self, case: Case, members: Sequence[Member], recordings: Recordings | None) -> MadeUp:
-        """As many images as the data set has, or as there is time for; the same ones for every case."""
-        if self._data is None:
+        """As many images as the data set has, or as there is time for; the same ones for every case of as many classes."""
+        classes = case.fields["classes"]
+        if classes not in self._data:
             like = self._like
             largest = max(case.fields["batch_size"], TRAINING_BYTES // math.prod(like.input_shape))
             facts = replace(
                 like.facts,
+                classes=classes,
                 train=min(like.sizes["train"], largest),
                 validation=self._evaluated(self._network(case, members, recordings)),
                 test=min(like.sizes["test"], FEW),
             )
-            self._data = MadeUp(facts, like.normalise, like.augment)
-            self._data.place(self._device)
-        return self._data
+            self._data[classes] = MadeUp(facts, like.normalise, like.augment)
+            self._data[classes].place(self._device)
+        return self._data[classes]
 
     @torch.no_grad()
     def _evaluated(self, network: Network) -> int:

@@ -14,7 +14,7 @@ from lotto.pruning.allocate import forecast
 from lotto.pruning.scoring import Scoring
 from lotto.schedule import RemovedBlocks
 from lotto.spec import Spec
-from lotto.stage import stack_name
+from lotto.stage import Stage, canonical, stack_name
 from lotto.starts.source import Source
 from lotto.store import Store
 
@@ -118,6 +118,37 @@ def _fitted(spec: Spec, source: Source) -> Mask | None:
 
     model = skeleton(spec.model, spec.data.input_shape, spec.data.classes)
     return fitted(source.read(), model, source.head, source.words)[1]
+
+
+def check_heads(plan: Plan) -> None:
+    """Raises BadRequest if a body is to be put under the head of a network that has another body."""
+    from lotto.models.build import skeleton
+    from lotto.models.head import misfit
+    from lotto.training.network import state_of
+
+    seen = set()
+    for stage in plan.stages.values():
+        if stage.kind != "head":
+            continue
+        body = stage.parents["body"]
+        while "model" not in body.fields:  # a ticket is of the network of its weights
+            body = body.parents["weights"]
+        pair = canonical([_network_of(stage), _network_of(body)])
+        if pair in seen:
+            continue
+        seen.add(pair)
+        here, there = (
+            skeleton(made["model"], tuple(made["input_shape"]), made["classes"]) for made in (stage.fields, body.fields)
+        )
+        if reason := misfit(here, {name: tensor.shape for name, tensor in state_of(there).items()}):
+            shapes = " and ".join(str(list(made.fields["input_shape"])) for made in (body, stage))
+            raise BadRequest(
+                f"method.source.data: a ticket found there does not fit the network here, {reason} (inputs are {shapes})."
+            )
+
+
+def _network_of(stage: Stage) -> dict[str, Any]:
+    return {name: stage.fields[name] for name in ("model", "input_shape", "classes")}
 
 
 def tidy(plan: Plan, store: Store) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lotto.checks import check_hardware, check_spec, tidy
+from lotto.checks import check_hardware, check_heads, check_spec, tidy
 from lotto.errors import BadRequest, StageFailed
 from lotto.mirrors.mirror import Files
 from lotto.mirrors.opening import open_mirrors
@@ -117,6 +117,7 @@ def _run(
 
     store.check_writable()
     check_spec(spec)
+    check_heads(plan)
     if words := start_words(spec):
         progress.note(f"start: {words}")
     runner = Runner(plan, missing, store, spec.hardware, spec.engine, progress)

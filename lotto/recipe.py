@@ -211,14 +211,17 @@ class Recipe:
         fields = {**self._network(), "exclude": self.excluded(spare), "floor": floor}
         return Stage("overlap", fields, {**copies, **trained, **({"before": before} if before else {})})
 
-    def head(self, body: Stage, weights: Stage | None = None) -> Stage:
+    def head(self, body: Stage, weights: Stage | None = None, begun: Stage | None = None) -> Stage:
         """The network of this recipe with the body of another: its weights, its mask, and a head of its own.
 
         Args:
             weights: whose output layer it has, and whose optimizer state as far as the rewinding has any; freshly drawn if None.
+            begun: what a trained body was trained from, which holds its mask where training did not move it.
         """
         state = {} if weights is None else {"optimizer_state": self._optimizer_state()}
         parents = {"body": body, **({"weights": weights} if weights else {})}
+        if begun is not None and begun is not body:
+            parents["begun"] = begun
         return Stage("head", {**self._network(), **self._streams, **state}, parents)
 
     def ticket(self, weights: Stage, mask: Stage) -> Stage:

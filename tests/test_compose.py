@@ -35,6 +35,7 @@ NEEDED = {
     "rewind=learning_rate": ["controls=[reinit]"],
     "probes=distance": ["controls=[noise]"],
     "data=cube": ["experiment=universal/sine"],
+    "method=colt": ["rewind.to=weights"],  # copies have no other weights in common
     "method=supermask": ["schedule.levels=3"],
     "method=universal": ["experiment=universal/sine"],
     "model=candidates": ["model.target={name: sine}"],

@@ -13,16 +13,9 @@ from lotto.models.anatomy import kinds
 
 
 def head_names(model: nn.Module) -> frozenset[str]:
-    """The parameters of the output layer, its bias included.
-
-    Raises:
-        BadRequest: the network has no such layer.
-    """
-    weight = next((name for name, kind in kinds(model).items() if kind == "output"), None)
-    if weight is None:
-        raise BadRequest(f"The network {type(model).__name__} has no output layer that could be replaced.")
-    path = weight.rpartition(".")[0]
-    return frozenset(name for name, _ in model.named_parameters() if name.rpartition(".")[0] == path)
+    """The parameters of the output layer, its bias included; none where a network has no such layer."""
+    owners = {name.rpartition(".")[0] for name, kind in kinds(model).items() if kind == "output"}
+    return frozenset(name for name, _ in model.named_parameters() if name.rpartition(".")[0] in owners)
 
 
 def misfit(model: nn.Module, body: Mapping[str, torch.Size]) -> str | None:
@@ -49,8 +42,13 @@ def with_head(
         body: parameters and persistent buffers, in the shapes of ``model`` but for the head.
         head: the same of a network whose head has the model's shape.
         mask: of ``body``; None if it is dense.
+
+    Raises:
+        BadRequest: the network has no output layer.
     """
     own = head_names(model)
+    if not own:
+        raise BadRequest(f"The network {type(model).__name__} has no output layer that could be replaced.")
     weights = {name: (head if name in own else body)[name] for name in body}
     if mask is None:
         return weights, None

@@ -15,6 +15,7 @@ from lotto.report.first_times import NOTE, TITLE, Grid
 from lotto.report.level_tests import LevelTest
 from lotto.report.measures import EARLY_STOP_STEP, Measure
 from lotto.report.meta import ReportMeta
+from lotto.report.overlaps import overlap_section
 from lotto.report.tables import MARKED, markdown_table, note
 
 PICTURES, VECTORS, DATA, LATEX = (".png",), (".svg", ".pdf"), (".csv",), (".tex",)
@@ -48,6 +49,7 @@ def markdown_report(
         sections += [f"## {literal(shown.title)}", "\n".join(f"- {literal(text)}" for text in shown.sentences)]
     if table[EARLY_STOP_STEP.column].notna().any():
         sections += _table(table, EARLY_STOP_STEP, finding)
+    sections += overlap_section(table)
     sections += [
         f"Every row is in [results.csv](results.csv), and every mean, interval and test in {links(DATA)}. "
         f"The tables for a paper, with booktabs and siunitx: {links(LATEX)}.",

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from lotto.errors import BadRequest
 from lotto.mask import Mask
 from lotto.models.anatomy import kinds
+from lotto.models.head import head_names
 from lotto.starts.source import Contents
 from lotto.training.network import state_of
 
@@ -30,7 +31,7 @@ def fitted(contents: Contents, model: nn.Module, head: str, words: str) -> tuple
         BadRequest: a tensor is missing, left over, of another shape or not finite; a mask is.
     """
     known, own = model.state_dict(keep_vars=True), state_of(model)
-    left_out = _head_of(model) if head == "fresh" else frozenset[str]()
+    left_out = head_names(model) if head == "fresh" else frozenset[str]()
     network = type(model).__name__
     for name in contents.weights:
         if name not in known and name not in left_out:
@@ -45,7 +46,7 @@ def fitted(contents: Contents, model: nn.Module, head: str, words: str) -> tuple
                 f"{words} has no tensor {name} of shape {list(tensor.shape)}, which the {network} needs"
                 f"{_wrapped(name, contents.weights)}."
             )
-        _check(name, found, tensor, words, network, name in _head_of(model))
+        _check(name, found, tensor, words, network, name in head_names(model))
         taken[name] = found.to(tensor.dtype)
     return taken, _mask(contents.mask, model, left_out, words, network)
 
@@ -78,13 +79,6 @@ def _mask(mask: Mask | None, model: nn.Module, left_out: frozenset[str], words: 
         else:
             made[name] = mask[name]
     return Mask(made)
-
-
-def _head_of(model: nn.Module) -> frozenset[str]:
-    """The names of the classifier's parameters."""
-    weights = [name for name, kind in kinds(model).items() if kind == "output"]
-    owners = {name.rpartition(".")[0] for name in weights}
-    return frozenset(name for name, _ in model.named_parameters() if name.rpartition(".")[0] in owners)
 
 
 def _near(name: str, known: Mapping[str, object]) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor
+from torchvision.transforms.functional import rotate
 
-from lotto.data.augment import HorizontalFlip, PadCrop
+from lotto.data.augment import HorizontalFlip, PadCrop, Rotation
 from lotto.errors import BadRequest
 
 
@@ -63,3 +64,28 @@ def test_every_crop_is_equally_likely() -> None:
 def test_padding_must_be_positive() -> None:
     with pytest.raises(BadRequest, match="padding=0"):
         PadCrop(0)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (5, 7)])
+def test_rotation_is_that_of_torchvision(size: tuple[int, int]) -> None:
+    """Turned one by one; where a pixel lies between two, either may be the nearest."""
+    batch = torch.randint(1, 256, (30, 3, *size), dtype=torch.uint8, generator=generator())
+    draws = Rotation(40).draws(30, generator())
+    assert draws["angle"].abs().max() <= 40 and draws["angle"].min() < -10 and draws["angle"].max() > 10
+    found = Rotation(40).apply(batch, draws)
+    # A turn of the grid by an angle turns the image the other way, as torchvision counts it.
+    wanted = torch.stack([rotate(one, float(angle)) for one, angle in zip(batch, draws["angle"], strict=True)])
+    assert found.dtype == torch.uint8
+    assert (found == wanted).float().mean() > 0.99
+
+
+def test_rotation_by_hand() -> None:
+    image = torch.arange(1, 10, dtype=torch.uint8).view(1, 1, 3, 3)
+    turned = Rotation(90).apply(image, {"angle": torch.tensor([90.0])})
+    assert turned.flatten().tolist() == torch.rot90(image, 1, (2, 3)).flatten().tolist()
+    assert torch.equal(Rotation(90).apply(image, {"angle": torch.tensor([0.0])}), image)
+
+
+def test_angles_must_be_positive() -> None:
+    with pytest.raises(BadRequest, match="degrees=0"):
+        Rotation(0)

@@ -26,8 +26,10 @@ def state(model: nn.Module) -> dict[str, torch.Tensor]:
 def test_the_head_is_the_output_layer_with_its_bias() -> None:
     assert head_names(network(3, 0)) == {"fc.weight", "fc.bias"}
     assert head_names(nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 2, bias=False))) == {"2.weight"}
+    headless = nn.Sequential(nn.BatchNorm2d(3))
+    assert not head_names(headless)
     with pytest.raises(BadRequest, match="has no output layer"):
-        head_names(nn.Sequential(nn.BatchNorm2d(3)))
+        with_head(headless, state(headless), {}, None)
 
 
 def test_body_and_mask_stay_and_the_head_is_whole() -> None:
