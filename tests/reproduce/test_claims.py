@@ -32,7 +32,7 @@ BASE = {
     [
         (
             {"mark": "guessed"},
-            "claim one: mark=guessed is unknown: choose from read, computed, from memory, plotted, from summaries.",
+            "claim one: mark=guessed is unknown: choose from read, computed, from memory, plotted, from summaries, measured.",
         ),
         ({"mark": None}, "mark=None is unknown"),
         ({"tolerance": ""}, "tolerance= is no text."),

@@ -21,7 +21,9 @@ def sweep(folder: Path, text: str) -> Sweep:
 @pytest.mark.parametrize("name", names())
 def test_every_sweep_of_the_repository_plans(name: str) -> None:
     planned = PlannedSweep.of(Sweep.read(name))
-    assert planned.sweep.title and 0 < planned.steps_together <= planned.steps_apart
+    assert planned.sweep.title and planned.plan.entries and planned.steps_together <= planned.steps_apart
+    trains = any(stage.kind == "train" for stage in planned.plan.stages.values())
+    assert (planned.steps_together > 0) == trains  # a construction trains nothing
     for point in planned.points:
         assert point.plan.stages.keys() <= planned.plan.stages.keys()
 
