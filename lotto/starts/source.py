@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -102,9 +103,15 @@ class Source(ABC):
 def _digest(path: Path, words: str) -> str:
     try:
         about = path.stat()
-        return _hashed(path, about.st_size, about.st_mtime_ns)
+        settled = time.time_ns() - about.st_mtime_ns > _SETTLED_NS
+        hashed = _hashed if settled else _hashed.__wrapped__
+        return hashed(path, about.st_size, about.st_mtime_ns)
     except OSError as reason:
         raise BadRequest(f"{words} cannot be read ({reason.strerror or reason}): {path}.") from None
+
+
+# A file may be written twice within one tick of a clock, with the same size: only what has lain still for a while is remembered.
+_SETTLED_NS = 2_000_000_000
 
 
 @lru_cache
