@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 
@@ -16,7 +19,7 @@ from lotto.plan import Plan
 from lotto.spec import Spec
 from lotto.stages import mask_in
 from lotto.store import Store
-from tests.e2e import TINY, artifacts
+from tests.e2e import TINY, artifacts, start
 
 SMALL = (
     *TINY,
@@ -153,3 +156,40 @@ def test_controls_are_made_of_the_last_mask_and_do_not_move(run: tuple[list[str]
             assert entry.trained.fields["regimen"] is None
             assert mask_in(store.tensors(entry.trained.key)) is None
     assert len(artifacts(folder / "store")) == len(plan.stages)
+
+
+@pytest.mark.parametrize("method", ["rigl", "gmp"])
+def test_killed_in_the_middle_it_goes_on_to_the_same_bits(method: str, tmp_path: Path) -> None:
+    options = [option for option in SMALL if "beside" not in option] + [
+        f"method={method}",
+        "method.every=5it",
+        "controls=[]",
+    ]
+    options += ["hardware.checkpoint_every=0", "train.steps=400it", "train.evaluate_every=20it"]
+    if method == "gmp":
+        options.append("prune.rate=0.2")
+
+    def overrides(name: str) -> list[str]:
+        return [*options, f"store={tmp_path / name / 'store'}", f"hydra.run.dir={tmp_path / name / 'run'}"]
+
+    quiet = lotto.run(overrides("quiet"))
+    moving = {entry.trained.key for entry in Plan.of(read_spec(composed(overrides("quiet")))).entries if entry.level}
+    store, kills = tmp_path / "killed" / "store", 0
+    for _ in range(3):
+        process = start(tmp_path, overrides("killed"))
+        # The dense network is published first: what is unfinished then is a training whose mask moves.
+        while process.poll() is None and not (
+            artifacts(store) and any(store.glob("work/*/checkpoint.safetensors")) and not moving & artifacts(store)
+        ):
+            time.sleep(0.002)
+        process.kill()
+        process.communicate()
+        kills += process.returncode == -signal.SIGKILL
+    assert kills >= 1
+    again = lotto.run(overrides("killed"))
+    timed = ["wall_seconds", "cached"]
+    pd.testing.assert_frame_equal(again.drop(columns=timed), quiet.drop(columns=timed))
+    ours, theirs = Store(store), Store(tmp_path / "quiet" / "store")
+    for key in moving:
+        assert ours.metrics(key) == theirs.metrics(key)
+        assert all(torch.equal(ours.tensors(key)[name], tensor) for name, tensor in theirs.tensors(key).items())
