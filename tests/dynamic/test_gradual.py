@@ -157,6 +157,9 @@ def test_it_goes_on_from_a_checkpoint_to_the_same_bits(allow_regrow: bool) -> No
     for one, other in zip(again, whole, strict=True):
         assert mask_in(one.own) == mask_in(other.own)
         assert one.results["mean_layers"] == other.results["mean_layers"]
+        # What sleeps as well, which may come back later.
+        assert one.regimen.keys() == other.regimen.keys()
+        assert all(torch.equal(one.regimen[path], tensor) for path, tensor in other.regimen.items())
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -75,7 +76,7 @@ def trained(
 def watched(
     options: Mapping[str, Any], density: float = DENSITY, **changes: Any
 ) -> tuple[Fitted, list[dict[str, Any]]]:
-    Watched.seen = {}
+    Watched.seen.clear()
     (outcome,) = trained(options, members(lenet, 1, density), "alone", f"{HERE}.Watched", **changes)
     return outcome, Watched.seen[0]
 
@@ -127,6 +128,19 @@ def test_set_grows_alike_whatever_the_data_are() -> None:
     one, other = grown_of(1e-9), grown_of(1e-8)
     assert all(torch.equal(mine, theirs) for mine, theirs in zip(one, other, strict=True))
     assert any(bool(places.any()) for places in one)
+
+
+def test_every_update_and_every_replicate_draws_anew() -> None:
+    # Where nothing is learnt, what grew is the smallest again, and each update grows among the same places.
+    one, two = members(lenet, 2, DENSITY)
+    twins = [one, replace(two, state=one.state, mask=one.mask)]
+    Watched.seen.clear()
+    trained({**SET, "decay": "constant"}, twins, target=f"{HERE}.Watched", lr=1e-12)
+    first, second = (Watched.seen[replicate] for replicate in range(2))
+    masks = [first[EVERY]["after"], first[2 * EVERY]["after"], second[EVERY]["after"]]
+    for name in masks[0]:
+        assert not torch.equal(masks[0][name], masks[1][name])
+        assert not torch.equal(masks[0][name], masks[2][name])
 
 
 @pytest.mark.parametrize("kind", KINDS)
