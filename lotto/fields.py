@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from typing import Any
 
 from lotto.errors import BadRequest
 
 
 def near(name: str, allowed: list[str] | tuple[str, ...]) -> str:
-    """``; did you mean …?`` when something allowed is close to ``name``."""
+    """``; did you mean …?`` when something allowed is close to ``name``: the closest, and what is about as close."""
     found = get_close_matches(name, allowed, 3, 0.5)
-    return f"; did you mean {' or '.join(found)}?" if found else ""
+    if not found:
+        return ""
+    alike = SequenceMatcher(None, name, found[0]).ratio()
+    found = get_close_matches(name, found, 3, max(0.5, alike - 0.15))
+    return f"; did you mean {' or '.join(found)}?"
 
 
 def choice(name: str, value: object, allowed: tuple[str, ...]) -> str:

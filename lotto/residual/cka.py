@@ -21,4 +21,6 @@ def linear_cka(one: Tensor, other: Tensor) -> float:
     """||X^T Y||^2 / (||X^T X|| ||Y^T Y||) in Frobenius norms, of centred columns; ``[n, p]`` and ``[n, q]``. 1 if both are constant."""
     x, y = (found - found.mean(0) for found in (one, other))
     size = (x.T @ x).norm() * (y.T @ y).norm()
-    return float((x.T @ y).square().sum() / size) if size > 0 else float((x.norm() == 0) == (y.norm() == 0))
+    if size == 0:
+        return float((x.norm() == 0) == (y.norm() == 0))
+    return float((x.T @ y).square().sum() / size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -18,6 +19,12 @@ def scores(model: nn.Module, batches: Sequence[Batch]) -> dict[str, Tensor]:
     for outputs, y in block_outputs(model, batches):
         images += len(y)
         for path, maps in outputs.items():
-            ranks = torch.linalg.matrix_rank(maps.flatten(0, 1))
-            total[path] = total.get(path, 0.0) + float(ranks.sum()) / maps.shape[1]
+            total[path] = total.get(path, 0.0) + _ranks(maps) / maps.shape[1]
     return of_weights(model, {path: ranks / images for path, ranks in total.items()})
+
+
+def _ranks(maps: Tensor) -> float:
+    """Of all ``[H, W]`` matrices together; NaN if one has an entry that is no number, of which LAPACK finds no rank."""
+    if not bool(maps.isfinite().all()):
+        return math.nan
+    return float(torch.linalg.matrix_rank(maps.flatten(0, 1)).sum())

@@ -42,15 +42,25 @@ def scores(model: nn.Module, batches: Sequence[Batch], components: int = 2) -> d
 
 
 def importances(features: np.ndarray, labels: np.ndarray, components: int) -> np.ndarray:
-    """VIP of every feature: float64 ``[p]``; its mean square is 1.
+    """VIP of every feature: float64 ``[p]``; its mean square is 1, or all are 0 if nothing about the labels is explained.
 
     Args:
-        features: float64 ``[n, p]``.
+        features: float64 ``[n, p]``. NaN for every feature if one entry is no number.
         labels: one-hot ``[n, classes]``.
+        components: fewer if the features have no more dimensions.
     """
     from sklearn.cross_decomposition import PLSRegression  # takes long to import
 
-    fitted = PLSRegression(n_components=components).fit(features, labels.astype(float))
-    weights = fitted.x_weights_ / np.linalg.norm(fitted.x_weights_, axis=0)
+    count = features.shape[1]
+    if not np.isfinite(features).all():
+        return np.full(count, np.nan)
+    spread = features.std(0)
+    scaled = (features - features.mean(0)) / np.where(spread > 0, spread, 1.0)
+    possible = min(components, int(np.linalg.matrix_rank(scaled)))
+    if possible == 0 or (labels == labels[0]).all():  # features or labels are the same for all images
+        return np.zeros(count)
+    fitted = PLSRegression(n_components=possible).fit(features, labels.astype(float))
+    lengths = np.linalg.norm(fitted.x_weights_, axis=0)
+    weights = fitted.x_weights_ / np.where(lengths > 0, lengths, 1.0)
     explained = (fitted.x_scores_**2).sum(0) * (fitted.y_loadings_**2).sum(0)
-    return np.sqrt(features.shape[1] * (weights**2 @ explained) / explained.sum())
+    return np.sqrt(count * (weights**2 @ explained) / explained.sum()) if explained.sum() > 0 else np.zeros(count)

@@ -171,6 +171,16 @@ def test_variable_importance_finds_the_feature_that_tells() -> None:
     assert found == pytest.approx(covariance / np.sqrt((covariance**2).mean()), rel=1e-6)
 
 
+def test_features_that_explain_nothing_have_no_importance() -> None:
+    labels = np.eye(2)[np.arange(20) % 2]
+    telling = labels[:, :1] + np.arange(20)[:, None] / 100
+    assert (importances(np.ones((20, 3)), labels, 2) == 0).all()
+    assert (importances(telling, labels[:1].repeat(20, 0), 2) == 0).all()
+    # A single dimension, and more components asked for: the constant feature beside it says nothing.
+    assert importances(np.hstack([telling, np.ones((20, 1))]), labels, 2) == pytest.approx([2**0.5, 0])
+    assert np.isnan(importances(telling * np.nan, labels, 2)).all()
+
+
 def test_pls_is_the_mean_importance_of_a_blocks_pooled_features() -> None:
     model = network()
     pooled = {path: maps.double().mean((2, 3)) for path, maps in outputs(model).items()}

@@ -47,7 +47,7 @@ def planned(folder: Path, name: str, *more: str) -> PlannedSweep:
 def untimed(table: pd.DataFrame) -> list[dict[str, object]]:
     return [
         {name: value for name, value in row.items() if name not in ("wall_seconds", "cached")}
-        for row in table.to_dict("records")
+        for row in table.astype(object).where(table.notna(), None).to_dict("records")
     ]
 
 
