@@ -21,11 +21,12 @@ from lotto.models.build import skeleton
 from lotto.plan import Plan
 from lotto.pruning.allocate import Layer, Rule, budgets
 from lotto.pruning.prune import layers_in
+from lotto.request.hardware import HardwareSpec
 from lotto.running.companies import Companies
 from lotto.running.engines import Engines
 from lotto.running.stacking import stacks
 from lotto.schedule import Blocks, Density, Rounds, Target, from_fields
-from lotto.spec import HardwareSpec, Spec
+from lotto.spec import Spec
 from lotto.stage import Stage, canonical
 from lotto.store import Store
 from lotto.training.engine import sparse_layers

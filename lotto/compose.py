@@ -28,8 +28,13 @@ from lotto.errors import BadRequest
 from lotto.fields import flag, list_of, near, nothing_left, section
 from lotto.pruning.allocate import Rule
 from lotto.pruning.scoring import Scoring
+from lotto.request.control import ControlSpec
+from lotto.request.hardware import HardwareSpec
+from lotto.request.probe import ProbeSpec
+from lotto.request.rewind import RewindSpec
+from lotto.request.train import TrainSpec
 from lotto.schedule import Schedule
-from lotto.spec import ControlSpec, HardwareSpec, ProbeSpec, RewindSpec, Spec, TrainSpec
+from lotto.spec import Spec
 from lotto.stage import canonical
 from lotto.starts.source import Source
 from lotto.structures.request import Structure

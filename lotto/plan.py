@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from lotto.entry import Entry, Reading
 from lotto.probes.planning import readings
-from lotto.recipe import Entry, Reading, Recipe
+from lotto.recipe import Recipe
 from lotto.spec import Spec
 from lotto.stage import Stage, canonical
 

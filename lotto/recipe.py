@@ -3,58 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from lotto.data.part import Part, part_of
+from lotto.controls.planning import control_stage
+from lotto.entry import Entry
 from lotto.errors import BadRequest
-from lotto.limit import Limit
 from lotto.pruning.allocate import Layer
+from lotto.request.train import TrainSpec, step_before_the_end
 from lotto.schedule import Target, as_fields
-from lotto.spec import ControlSpec, Spec, TrainSpec, step_before_the_end
+from lotto.spec import Spec
 from lotto.stage import Stage
 from lotto.starts.source import Source
 from lotto.structures.request import Structure
 from lotto.training.lr import factor
-
-
-@dataclass(frozen=True, eq=False)
-class Entry:
-    """A ticket to be trained and reported: one row of the results table.
-
-    Args:
-        start: the artifact it is trained from: weights and, but for the dense network, a mask.
-        trained: the train stage that ends at the last step.
-        ticket: the trained ticket of its level: itself, unless this is a control.
-        limit: where the search may have ended before it came to this level.
-        noted: a stage with numbers (``numbers`` of its record) on how the ticket was found, which stand in its row.
-    """
-
-    branch: str
-    level: int
-    replicate: int
-    sample: int
-    start: Stage
-    trained: Stage
-    ticket: Stage
-    limit: Limit | None = None
-    noted: Stage | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Reading:
-    """What a probe reads of a ticket: rows of ``probes.csv``.
-
-    Args:
-        stage: the probe stage.
-        pair: the replicates it compares, as in ``0-1``; empty where it is about one.
-    """
-
-    probe: str
-    entry: Entry
-    stage: Stage
-    pair: str = ""
-
 
 # What a train stage's ``regimen`` says: a class (``_target_``) below ``lotto.training.regimen.Regimen``, and its options.
 Regimen = Mapping[str, Any] | None
@@ -74,7 +36,7 @@ class Recipe:
         self.replicate = replicate
         self.specs = [] if specs is None else specs
         self.specs.append(spec)
-        self._streams = {"seed": spec.seed, "replicate": replicate}
+        self.streams = {"seed": spec.seed, "replicate": replicate}
 
     @property
     def levels(self) -> int:
@@ -84,13 +46,13 @@ class Recipe:
         """The weights at initialisation, theta_0: drawn, or those of the file that the request starts from, which replicates share."""
         source = self.spec.start
         if source is None:
-            return Stage("init", {**self._network(), **self._streams})
+            return Stage("init", {**self.network(), **self.streams})
         return self.from_file(source)
 
     def from_file(self, source: Source) -> Stage:
         """The weights of a file, and the mask that it brings if it is a ticket."""
-        drawn = self._streams if source.head == "fresh" else {}
-        return Stage("init", {**self._network(), **drawn, "from": source.identity}, source=source)
+        drawn = self.streams if source.head == "fresh" else {}
+        return Stage("init", {**self.network(), **drawn, "from": source.identity}, source=source)
 
     def dense(self, regimen: Regimen = None, scale_penalty: float = 0.0) -> Stage:
         """The dense network, trained to the last step.
@@ -98,58 +60,25 @@ class Recipe:
         Args:
             scale_penalty: strength of ``lotto.training.scale_penalty``.
         """
-        return self._train(
+        return self.training(
             self.init(), start=0, stop=self.spec.train.steps, regimen=regimen, scale_penalty=scale_penalty
         )
 
     def dense_until(self, stop: int, regimen: Regimen = None, scale_penalty: float = 0.0) -> Stage:
         """The same trained to an earlier step: a point on the way, or a search that ends there at the latest."""
-        return self._train(
+        return self.training(
             self.init(), start=0, stop=stop, resumable=regimen is None, regimen=regimen, scale_penalty=scale_penalty
         )
-
-    def draw(self, source: Stage, level: int, fields: Mapping[str, Any]) -> Stage:
-        """The network in the middle of a training, less its least channels (``lotto.early_bird``).
-
-        Args:
-            source: the training; its artifact holds the moment that a search found, or ends with it (``step``).
-            fields: ``ratio``, ``step``, ``weights``, ``channels`` and ``removes``.
-        """
-        parents = {"source": source}
-        if fields["weights"] == "rewound":
-            parents["weights"] = self.rewinding_point()
-        return Stage("draw", {**self._network(), **self._streams, "level": level, **fields}, parents)
 
     def rewinding_point(self) -> Stage:
         """The dense network's weights at the step that tickets are rewound to, W_k."""
         if self.spec.rewind.at == 0:
             return self.init()
-        return self._train(self.init(), start=0, stop=self.spec.rewind.at, resumable=True)
+        return self.training(self.init(), start=0, stop=self.spec.rewind.at, resumable=True)
 
     def derived(self, spec: Spec) -> Recipe:
         """The same replicate's recipe for another experiment that this one needs."""
         return Recipe(spec, self.replicate, self.specs)
-
-    def of_part(self, part: Part, train: Mapping[str, Any] | None = None) -> Recipe:
-        """The recipe of a network that is trained on a part of the data; lengths in epochs are then the part's.
-
-        Args:
-            train: settings of ``train`` that differ.
-
-        Raises:
-            BadRequest: they cannot be read, or training would end before the rewinding point.
-        """
-        spec = self.spec
-        data, config = part_of(spec.data, spec.data_config, part)
-        settings = TrainSpec.read(
-            {**spec.request["train"], **(train or {})}, data, "method.train" if train else "train"
-        )
-        if spec.rewind.at >= settings.steps:
-            raise BadRequest(
-                f"rewind.at={spec.rewind.at} is not before the end of training on data.part={config['part']}, which takes {settings.steps} "
-                "steps: rewind to an earlier step."
-            )
-        return self.derived(replace(spec, data=data, data_config=config, train=settings))
 
     def prune(
         self,
@@ -168,14 +97,14 @@ class Recipe:
         """
         rule = self.spec.rule
         fields = {
-            **self._network(),
+            **self.network(),
             "criterion": dict(self.spec.criterion),
             "allocation": rule.allocation,
             "rate": rule.rate if isinstance(rule.rate, float) else dict(rule.rate),
             "exclude": self.excluded(spare),
             "structure": self.spec.structure.as_fields(),
             **as_fields(target or self.spec.schedule.target(level, since)),
-            **self.spec.scoring.as_fields(self.spec.data.identity, self._streams),
+            **self.spec.scoring.as_fields(self.spec.data.identity, self.streams),
         }
         before = mask or self.first_mask()
         parents = {"trained": trained, **({"mask": before} if before else {})}
@@ -197,37 +126,10 @@ class Recipe:
 
         return layers_in(skeleton(self.spec.model, self.spec.data.input_shape, self.spec.data.classes))
 
-    def overlap(self, masks: Sequence[Stage], before: Stage | None, spare: Sequence[str] = (), floor: int = 0) -> Stage:
-        """The weights that all of several copies keep.
-
-        Args:
-            masks: prune stages of the copies.
-            before: the overlap that they were pruned from; None if they were dense.
-            spare: as the copies were pruned.
-            floor: weights that every layer keeps at least.
-        """
-        copies = {f"mask{number}": mask for number, mask in enumerate(masks)}
-        trained = {f"trained{number}": mask.parents["trained"] for number, mask in enumerate(masks) if floor}
-        fields = {**self._network(), "exclude": self.excluded(spare), "floor": floor}
-        return Stage("overlap", fields, {**copies, **trained, **({"before": before} if before else {})})
-
-    def head(self, body: Stage, weights: Stage | None = None, begun: Stage | None = None) -> Stage:
-        """The network of this recipe with the body of another: its weights, its mask, and a head of its own.
-
-        Args:
-            weights: whose output layer it has, and whose optimizer state as far as the rewinding has any; freshly drawn if None.
-            begun: what a trained body was trained from, which holds its mask where training did not move it.
-        """
-        state = {} if weights is None else {"optimizer_state": self._optimizer_state()}
-        parents = {"body": body, **({"weights": weights} if weights else {})}
-        if begun is not None and begun is not body:
-            parents["begun"] = begun
-        return Stage("head", {**self._network(), **self._streams, **state}, parents)
-
     def ticket(self, weights: Stage, mask: Stage) -> Stage:
         """A ticket of weights that are given, with the statistics and the optimizer state that belong to them."""
         batch_norm = self.spec.rewind.batch_norm
-        fields = {"optimizer_state": self._optimizer_state(), "batch_norm": batch_norm}
+        fields = {"optimizer_state": self.optimizer_state(), "batch_norm": batch_norm}
         return Stage("rewind", fields, {"weights": weights, "mask": mask})
 
     def dense_point(self) -> Stage:
@@ -236,22 +138,11 @@ class Recipe:
         if self.spec.rewind.at == 0:
             return point
         parents = {"weights": point, **({"mask": mask} if (mask := self.first_mask()) else {})}
-        return Stage("rewind", {"optimizer_state": self._optimizer_state(), "batch_norm": "follow"}, parents)
+        return Stage("rewind", {"optimizer_state": self.optimizer_state(), "batch_norm": "follow"}, parents)
 
     def dense_again(self) -> Stage:
         """The dense network trained on from the rewinding point exactly as a ticket is: what a ticket's training is compared with."""
         return self.train(self.dense_point())
-
-    def copy(self, start: Stage, noise: int) -> Stage:
-        """A ticket, or the dense network at the rewinding point, trained with other noise: data order, augmentation and dropout."""
-        return self._train(
-            start,
-            start=self.spec.rewind.at,
-            stop=self.spec.train.steps,
-            hold=self._last_rate(),
-            noise=noise,
-            settings=self._of_tickets(),
-        )
 
     def earlier(self, trained: Stage, at: object, field: str) -> Stage:
         """The network of a training as it was at a step before its end.
@@ -288,7 +179,7 @@ class Recipe:
             parents["trained"] = trained
         elif batch_norm == "keep":
             batch_norm = "follow"  # the weights are the trained network's, and so are its statistics
-        return Stage("rewind", {"optimizer_state": self._optimizer_state(), "batch_norm": batch_norm}, parents)
+        return Stage("rewind", {"optimizer_state": self.optimizer_state(), "batch_norm": batch_norm}, parents)
 
     def searched(self, start: Stage, regimen: Regimen, settings: TrainSpec | None = None) -> Stage:
         """A training from ``start`` by settings of its own, from its step 0: a search for a mask, say.
@@ -297,7 +188,7 @@ class Recipe:
             settings: in place of the experiment's.
         """
         train = settings or self.spec.train
-        return self._train(start, start=0, stop=train.steps, regimen=regimen, settings=settings)
+        return self.training(start, start=0, stop=train.steps, regimen=regimen, settings=settings)
 
     def settings(self, own: str, changes: Mapping[str, Any]) -> TrainSpec:
         """The experiment's ``train`` section with ``changes``, which the request calls ``own``.
@@ -325,31 +216,16 @@ class Recipe:
             regimen: what happens in training beside the optimizer's updates (``lotto.training.regimen``).
             found: a training whose regimen found a step (``found_step`` of its record) to go on from, instead of the rewinding point.
         """
-        return self._train(
+        return self.training(
             start,
             start=0 if found else self.spec.rewind.at,
             stop=self.spec.train.steps,
-            hold=self._last_rate(),
-            settings=self._of_tickets(),
+            hold=self.last_rate(),
+            settings=self.of_tickets(),
             regimen=regimen,
             found=found,
             scale_penalty=scale_penalty,
         )
-
-    def sample(self, weights: Stage, found: Stage, sample: int, rescale: bool) -> Stage:
-        """A ticket whose mask is drawn from the probabilities that a search has ``found``, of the ``weights`` that it was made for."""
-        fields = {**self._streams, "sample": sample, "rescale": rescale}
-        return Stage("sample", fields, {"weights": weights, "found": found})
-
-    def construct(self, candidates: int, solver: str) -> Stage:
-        """The ticket of the initialisation that computes the model's target from so many candidates for each weight."""
-        fields = {**self._network(), **self._streams, "candidates": candidates, "solver": solver}
-        return Stage("construct", fields, {"weights": self.init()})
-
-    def approximate(self, start: Stage) -> Stage:
-        """How far a network that is not trained is from its target, at the points that the data are."""
-        fields = {**self._network(), **self._streams, "points": dict(self.spec.data.identity)}
-        return Stage("approximate", fields, {"start": start})
 
     def entries(
         self,
@@ -372,7 +248,7 @@ class Recipe:
         yield Entry("ticket", level, self.replicate, 0, start or ticket, trained, trained)
         for control in self.spec.controls:
             for sample in range(control.samples) if control.at(level) else ():
-                start = self._control(control, ticket, level, sample, weights, structure)
+                start = control_stage(self, control, ticket, level, sample, weights, structure)
                 made = (train or self.train)(start)
                 yield Entry(control.name, level, self.replicate, sample, start, made, trained)
 
@@ -380,57 +256,26 @@ class Recipe:
         """The row of level 0."""
         return Entry("ticket", 0, self.replicate, 0, self.init(), dense, dense)
 
-    def probe(self, fields: Mapping[str, Any], networks: Mapping[str, Stage], with_data: bool) -> Stage:
-        """A probe of ``networks``, by the role each plays in it."""
-        data = {"data": dict(self.spec.data.identity)} if with_data else {}
-        return Stage("probe", {**self._network(), **self._streams, **data, "probe": dict(fields)}, networks)
-
-    def _control(
-        self,
-        control: ControlSpec,
-        ticket: Stage,
-        level: int,
-        sample: int,
-        weights: Stage | None = None,
-        structure: Structure | None = None,
-    ) -> Stage:
-        fields = {
-            **self._network(),
-            **self._streams,
-            "control": dict(control.config),
-            "level": level,
-            "sample": sample,
-            "structure": (structure or self.spec.structure).as_fields(),
-        }
-        parents = {"ticket": ticket}
-        if control.needs_weights:
-            parents["weights"] = weights or self.rewinding_point()
-            # The state belongs to the weights of the rewinding point: a control that keeps them keeps it as its ticket does.
-            fields["optimizer_state"] = self._optimizer_state()
-        if control.needs_scores:
-            parents["inverted"] = _inverted(control.name, ticket)
-        return Stage("control", fields, parents)
-
-    def _network(self) -> dict[str, Any]:
+    def network(self) -> dict[str, Any]:
         data = self.spec.data
         return {"model": dict(self.spec.model), "input_shape": list(data.input_shape), "classes": data.classes}
 
-    def _optimizer_state(self) -> str:
+    def optimizer_state(self) -> str:
         """At initialisation there is no optimizer state to follow."""
         rewind = self.spec.rewind
         return "fresh" if rewind.goes_back and rewind.at == 0 else rewind.optimizer
 
-    def _of_tickets(self) -> TrainSpec:
+    def of_tickets(self) -> TrainSpec:
         """How tickets and their controls are trained."""
         train, weight_decay = self.spec.train, self.spec.rewind.weight_decay
         return train if weight_decay is None else replace(train, weight_decay=weight_decay)
 
-    def _last_rate(self) -> float | None:
+    def last_rate(self) -> float | None:
         """Fine-tuning, and going back in the weights alone, hold the last learning rate of the schedule, as a multiple of the base rate."""
         train = self.spec.train
         return factor(train.steps - 1, train.lr_schedule, train.warmup) if self.spec.rewind.holds_rate else None
 
-    def _train(
+    def training(
         self,
         parent: Stage,
         start: int,
@@ -446,8 +291,8 @@ class Recipe:
         train = settings or self.spec.train
         keeps_state = self.spec.rewind.optimizer == "follow" and not self.spec.rewind.goes_back
         fields = {
-            **self._network(),
-            **self._streams,
+            **self.network(),
+            **self.streams,
             "noise": noise,
             "data": dict(self.spec.data.identity),
             "start": start,
@@ -469,17 +314,3 @@ class Recipe:
             "scale_penalty": scale_penalty,
         }
         return Stage("train", fields, {"start": parent, **({"found": found} if found else {})})
-
-
-def _inverted(control: str, ticket: Stage) -> Stage:
-    """The mask that the ticket's criterion leaves if in every layer as many weights of the lowest scores are kept.
-
-    Raises:
-        BadRequest: the ticket's mask does not come from a criterion's scores.
-    """
-    mask = ticket.parents.get("mask")
-    if mask is None or mask.kind != "prune":
-        raise BadRequest(
-            f"controls=[{control}] turns a criterion's scores round, and this method's tickets are not pruned by any: drop this control."
-        )
-    return Stage("prune", {**mask.fields, "keep": "lowest"}, {**mask.parents, "counts": mask})

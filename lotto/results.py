@@ -7,10 +7,10 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from lotto.early_bird.columns import whole_numbers, with_drawn
+from lotto.entry import Entry
 from lotto.flops import Flops, examples, network_flops
 from lotto.passes import STATIC, Passes
 from lotto.plan import Plan
-from lotto.recipe import Entry
 from lotto.slimmed import slimmed_columns
 from lotto.sparsity import network_weights
 from lotto.spec import Spec

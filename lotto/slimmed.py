@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from lotto.entry import Entry
 from lotto.errors import BadRequest
 from lotto.estimate import Notes
-from lotto.recipe import Entry
 from lotto.spec import Spec
 from lotto.store import Store
 

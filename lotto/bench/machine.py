@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from lotto.errors import BadRequest
-from lotto.spec import HardwareSpec
+from lotto.request.hardware import HardwareSpec
 from lotto.versions import versions
 
 

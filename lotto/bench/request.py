@@ -20,7 +20,8 @@ from lotto.bench.settings import FIELDS, BenchSettings
 from lotto.compose import CONF, composed, read_spec
 from lotto.errors import BadRequest
 from lotto.fields import near
-from lotto.spec import HardwareSpec, Spec
+from lotto.request.hardware import HardwareSpec
+from lotto.spec import Spec
 
 # Validation and test examples where evaluation is not to count: it happens before the first step and after the last even so.
 FEW = 10

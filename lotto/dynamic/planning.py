@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lotto.dynamic.schedule import DECAYS
+from lotto.entry import Entry
 from lotto.errors import BadRequest
 from lotto.fields import choice, flag, list_of
 from lotto.fields import fraction as share
 from lotto.lengths import Length, moment
 from lotto.pruning.scoring import Scoring
-from lotto.recipe import Entry, Recipe
+from lotto.recipe import Recipe
 from lotto.schedule import as_fields
 from lotto.stage import Stage
 from lotto.structures.request import Structure

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from lotto.entry import Entry
 from lotto.flops import Flops, examples
 from lotto.passes import STATIC
-from lotto.recipe import Entry
 from lotto.spec import Spec
 from lotto.store import Store
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lotto.recipe import Entry, Recipe
+from lotto.entry import Entry
+from lotto.recipe import Recipe
 
 
 def entries(recipe: Recipe) -> Iterator[Entry]:

@@ -30,10 +30,12 @@ from dataclasses import replace
 from typing import Any
 
 from lotto.data.part import Part
+from lotto.entry import Entry
 from lotto.errors import BadRequest
 from lotto.fields import choice, fraction, section, whole
 from lotto.limit import Limit
-from lotto.recipe import Entry, Recipe
+from lotto.parts import head, of_part, overlap
+from lotto.recipe import Recipe
 from lotto.schedule import Density, Removal, Target
 from lotto.stage import Stage
 
@@ -84,7 +86,7 @@ class Search:
         )
         settings = section("method.train", train or {}, ())
         self.recipe = recipe
-        self.copies = [recipe.of_part(part, settings) for part in parts] if len(parts) > 1 else [recipe]
+        self.copies = [of_part(recipe, part, settings) for part in parts] if len(parts) > 1 else [recipe]
         self.until = None if until is None else fraction("method.until", until)
         self.floor = whole("method.floor", floor, 0)
         # Heads of another size than the network's are the copies' own, and no part of what they find.
@@ -102,7 +104,7 @@ class Search:
         recipe, limit = self.recipe, None
         sparse = recipe.first_mask() is not None  # the experiment starts from a ticket already
         point = recipe.dense_point() if sparse or not self.beheaded else recipe.rewinding_point()
-        start = self.copies[0].head(point) if self.beheaded else point
+        start = head(self.copies[0], point) if self.beheaded else point
         common = start if sparse and len(self.copies) > 1 else None
         trained = [dense] if len(self.copies) == 1 else [copy.train(start) for copy in self.copies]
         for level in range(1, recipe.levels):
@@ -111,7 +113,7 @@ class Search:
                 begun = ticket = recipe.rewind(trained[0], common)
             else:
                 begun = self.copies[0].ticket(start, common)
-                ticket = recipe.head(begun, recipe.rewinding_point()) if self.beheaded else begun
+                ticket = head(recipe, begun, recipe.rewinding_point()) if self.beheaded else begun
             found = recipe.train(ticket)
             for entry in recipe.entries(level, ticket, found):
                 yield replace(entry, limit=limit, noted=common if entry.branch == "ticket" else None)
@@ -125,7 +127,7 @@ class Search:
             copy.prune(network, before, level, level - 1, target, self.spare)
             for copy, network in zip(self.copies, trained, strict=True)
         ]
-        return masks[0] if len(masks) == 1 else self.copies[0].overlap(masks, before, self.spare, self.floor)
+        return masks[0] if len(masks) == 1 else overlap(self.copies[0], masks, before, self.spare, self.floor)
 
     def _target(self, level: int) -> Target:
         """The schedule's rate; of densities the rate from one to the next, since a copy's own density is not the overlap's."""

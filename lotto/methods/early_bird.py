@@ -13,10 +13,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lotto.early_bird.options import BRANCHES, DrawOptions, draw_options, prune_ratio, search_options
+from lotto.early_bird.planning import drawn_network
+from lotto.entry import Entry
 from lotto.errors import BadRequest
 from lotto.fields import choice, not_negative
 from lotto.lengths import Length
-from lotto.recipe import Entry, Recipe
+from lotto.recipe import Recipe
 from lotto.stage import Stage
 from lotto.structures.request import Structure
 
@@ -79,18 +81,18 @@ def drawn(
         moment: ``ratio``, ``step`` (None for the moment that was found), and ``removes`` unless that is channels.
     """
     fields = {"weights": options.weights, "channels": "largest", "removes": "channels", **moment}
-    ticket = recipe.draw(source, level, fields)
+    ticket = drawn_network(recipe, source, level, fields)
 
     def train(start: Stage, start_at: str = options.start_at) -> Stage:
         return recipe.train(start, found=ticket if start_at == "found" else None, scale_penalty=penalty)
 
-    trained, whole = train(ticket), recipe.draw(source, level, {**fields, "removes": "nothing"})
+    trained, whole = train(ticket), drawn_network(recipe, source, level, {**fields, "removes": "nothing"})
     # A removed channel is a row of the convolution that makes it; controls move whole rows.
     structure = Structure("filter" if fields["removes"] == "channels" else "weight")
     yield from recipe.entries(level, ticket, trained, train=train, weights=whole, structure=structure)
     for name in options.branches:
         changes, start_at = BRANCHES[name]
-        start = recipe.draw(source, level, {**fields, **changes})
+        start = drawn_network(recipe, source, level, {**fields, **changes})
         yield Entry(name, level, recipe.replicate, 0, start, train(start, start_at or options.start_at), trained)
 
 

@@ -13,8 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from lotto.entry import Entry
 from lotto.fields import section
-from lotto.recipe import STILL, Entry, Recipe
+from lotto.recipe import STILL, Recipe
 
 REGIMEN = {"_target_": "lotto.strong.edge_popup.EdgePopup"}
 

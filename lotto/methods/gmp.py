@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lotto.dynamic.planning import gradual_regimen
-from lotto.recipe import Entry, Recipe
+from lotto.entry import Entry
+from lotto.recipe import Recipe
 
 
 def entries(

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lotto.recipe import Entry, Recipe
+from lotto.entry import Entry
+from lotto.recipe import Recipe
 
 
 def entries(recipe: Recipe, at: str | int | None = None) -> Iterator[Entry]:

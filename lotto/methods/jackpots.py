@@ -16,9 +16,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from lotto.entry import Entry
 from lotto.errors import BadRequest
 from lotto.fields import choice, flag, positive, section, whole
-from lotto.recipe import STILL, Entry, Recipe
+from lotto.recipe import STILL, Recipe
 
 RESTRICTIONS = ("none", "quartic", "cosine", "one")
 

@@ -18,9 +18,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lotto.entry import Entry
 from lotto.errors import BadRequest
 from lotto.fields import choice
-from lotto.recipe import Entry, Recipe
+from lotto.recipe import Recipe
 
 SCORED = ("init", "trained")
 

@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lotto.dynamic.planning import moving_mask, moving_regimen
-from lotto.recipe import Entry, Recipe
+from lotto.entry import Entry
+from lotto.recipe import Recipe
 
 
 def entries(

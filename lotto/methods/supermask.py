@@ -12,9 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from lotto.entry import Entry
 from lotto.errors import BadRequest
 from lotto.fields import flag, list_of, number, section, whole
-from lotto.recipe import STILL, Entry, Recipe
+from lotto.recipe import STILL, Recipe
+from lotto.strong.planning import drawn_mask
 
 
 def entries(
@@ -59,6 +61,6 @@ def entries(
             weights=weights,
         )
         for sample in range(draws):
-            mask = recipe.sample(weights, found, sample, scaled)
+            mask = drawn_mask(recipe, weights, found, sample, scaled)
             read = recipe.searched(mask, STILL, passing)
             yield Entry("sampled", level, recipe.replicate, sample, mask, read, found)

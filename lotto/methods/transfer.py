@@ -19,10 +19,14 @@ from dataclasses import replace
 from typing import Any
 
 from lotto.data.facts import facts
+from lotto.entry import Entry
 from lotto.errors import BadRequest
 from lotto.fields import flag, list_of, section
-from lotto.recipe import Entry, Recipe
-from lotto.spec import RewindSpec, Spec, TrainSpec
+from lotto.parts import head
+from lotto.recipe import Recipe
+from lotto.request.rewind import RewindSpec
+from lotto.request.train import TrainSpec
+from lotto.spec import Spec
 from lotto.stage import Stage
 from lotto.starts.checkpoint import Checkpoint
 
@@ -49,12 +53,12 @@ def entries(
 
 def _of_source(recipe: Recipe, here: Recipe, source: Mapping[str, Any] | None) -> Iterator[Entry]:
     there = recipe.derived(source_spec(recipe.spec, source))
-    point = here.head(there.rewinding_point(), here.init())
+    point = head(here, there.rewinding_point(), here.init())
     for entry in there.spec.method(there, **there.spec.method_options):
         if entry.branch != "ticket" or entry.level == 0:
             continue
         found = entry.trained if entry.trained.fields.get("regimen") else entry.start
-        ticket = here.head(found, here.init(), begun=entry.start)
+        ticket = head(here, found, here.init(), begun=entry.start)
         for row in here.entries(entry.level, ticket, here.train(ticket), weights=point):
             yield replace(row, limit=entry.limit, noted=entry.noted if row.branch == "ticket" else None)
 

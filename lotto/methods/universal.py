@@ -13,10 +13,13 @@ distribution of weights, the widths, the numbers of pieces and the sizes of subs
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
+from lotto.entry import Entry
 from lotto.errors import BadRequest
 from lotto.fields import choice, list_of, whole
-from lotto.recipe import Entry, Recipe
+from lotto.recipe import Recipe
+from lotto.universal.planning import approximate, construct
 
 MODEL = "lotto.models.candidates.CandidateNetwork"
 SOLVERS = ("exact", "greedy")
@@ -30,10 +33,10 @@ def entries(recipe: Recipe, candidates: Sequence[int], solver: str) -> Iterator[
     """
     numbers = _checked(recipe, candidates)
     choice("method.solver", solver, SOLVERS)
-    yield recipe.dense_entry(recipe.approximate(recipe.init()))
+    yield recipe.dense_entry(approximate(recipe, recipe.init()))
     for level in range(1, recipe.levels):
-        ticket = recipe.construct(numbers[level - 1], solver)
-        yield from recipe.entries(level, ticket, recipe.approximate(ticket), train=recipe.approximate)
+        ticket = construct(recipe, numbers[level - 1], solver)
+        yield from recipe.entries(level, ticket, approximate(recipe, ticket), train=partial(approximate, recipe))
 
 
 def _checked(recipe: Recipe, candidates: Sequence[int]) -> list[int]:

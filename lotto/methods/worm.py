@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from lotto.early_bird.options import draw_options, prune_ratio, search_options, worm_options
+from lotto.entry import Entry
 from lotto.fields import choice, not_negative
 from lotto.methods.early_bird import drawn, limit_of
-from lotto.recipe import Entry, Recipe
+from lotto.recipe import Recipe
 
 SEARCH = "lotto.early_bird.worm.Worm"
 

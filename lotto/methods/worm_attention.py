@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lotto.early_bird.options import draw_options, prune_ratio, search_options
+from lotto.entry import Entry
 from lotto.fields import fraction
 from lotto.methods.early_bird import drawn, limit_of
-from lotto.recipe import Entry, Recipe
+from lotto.recipe import Recipe
 
 SEARCH = "lotto.early_bird.attention.WormAttention"
 

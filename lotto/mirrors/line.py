@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from lotto.entry import Entry
 from lotto.plan import Plan
-from lotto.recipe import Entry
 from lotto.results import result_row
 from lotto.spec import Spec
 from lotto.stage import canonical

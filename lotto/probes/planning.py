@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from lotto.entry import Entry, Reading
 from lotto.errors import BadRequest
 from lotto.fields import near
-from lotto.recipe import Entry, Reading, Recipe
+from lotto.recipe import Recipe
 from lotto.stage import Stage
 
 if TYPE_CHECKING:
-    from lotto.spec import ProbeSpec
+    from lotto.request.probe import ProbeSpec
 
 Rows = Sequence[tuple[Recipe, tuple[Entry, ...]]]
 Place = tuple[str, int, int]  # branch, level and sample: what a row is called in every replicate
@@ -72,7 +73,7 @@ def readings(probes: Iterable[ProbeSpec], rows: Rows) -> Iterator[Reading]:
                 for entry in filter(probe.reads, entries):
                     if networks := _networks(probe, recipe, entry, places):
                         files = {f"file{i}": recipe.from_file(file) for i, file in enumerate(probe.files, 1)}
-                        stage = recipe.probe(probe.config, networks | files, probe.data)
+                        stage = _stage(recipe, probe.config, networks | files, probe.data)
                         yield Reading(probe.name, entry, stage)
 
 
@@ -97,7 +98,7 @@ def _networks(
         if step >= entry.trained.fields["start"]
     }
     start = _start(recipe, entry)
-    return found | {f"copy{noise}{suffix}": recipe.copy(start, noise) for noise in range(1, probe.copies + 1)}
+    return found | {f"copy{noise}{suffix}": _copy(recipe, start, noise) for noise in range(1, probe.copies + 1)}
 
 
 def _other_level(role: str, entry: Entry) -> int | None:
@@ -117,8 +118,26 @@ def _between_replicates(probe: ProbeSpec, rows: Rows) -> Iterator[Reading]:
                 networks = _networks(probe, recipe, entry, ours) | _networks(probe, other, match, theirs, "'")
                 pair = f"{recipe.replicate}-{other.replicate}"
                 if networks:
-                    yield Reading(probe.name, entry, recipe.probe(probe.config, networks, probe.data), pair)
+                    yield Reading(probe.name, entry, _stage(recipe, probe.config, networks, probe.data), pair)
 
 
 def _place(entry: Entry) -> Place:
     return entry.branch, entry.level, entry.sample
+
+
+def _copy(recipe: Recipe, start: Stage, noise: int) -> Stage:
+    """A ticket, or the dense network at the rewinding point, trained with other noise: data order, augmentation and dropout."""
+    return recipe.training(
+        start,
+        start=recipe.spec.rewind.at,
+        stop=recipe.spec.train.steps,
+        hold=recipe.last_rate(),
+        noise=noise,
+        settings=recipe.of_tickets(),
+    )
+
+
+def _stage(recipe: Recipe, fields: Mapping[str, Any], networks: Mapping[str, Stage], with_data: bool) -> Stage:
+    """A probe of ``networks``, by the role each plays in it."""
+    data = {"data": dict(recipe.spec.data.identity)} if with_data else {}
+    return Stage("probe", {**recipe.network(), **recipe.streams, **data, "probe": dict(fields)}, networks)

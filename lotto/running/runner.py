@@ -21,12 +21,12 @@ from lotto.plan import Plan
 from lotto.probes.run import run_probe
 from lotto.pruning.criterion import criterion_name
 from lotto.pruning.prune import emptied_sentence
+from lotto.request.hardware import HardwareSpec
 from lotto.running.companies import Companies
 from lotto.running.engines import Engines
 from lotto.running.orders import order
 from lotto.running.stacking import stacks
 from lotto.running.store_cache import StoreCache
-from lotto.spec import HardwareSpec
 from lotto.stage import Stage, canonical
 from lotto.stages import run_stage
 from lotto.store import Store

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from lotto.data.share import Share
 from lotto.errors import BadRequest, RankLost
 from lotto.locks import is_gone, signature
-from lotto.spec import HardwareSpec
+from lotto.request.hardware import HardwareSpec
 
 # The others wait while the first prunes, publishes or waits for another run: only a process that is gone ends the waiting.
 LONG = timedelta(days=7)

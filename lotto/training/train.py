@@ -22,7 +22,7 @@ from lotto.data.interface import Data
 from lotto.energy import measuring
 from lotto.errors import TERMINATED, StageFailed
 from lotto.models.anatomy import counts
-from lotto.spec import HardwareSpec
+from lotto.request.hardware import HardwareSpec
 from lotto.stage import Stage, stack_name
 from lotto.stages import mask_counts, mask_in, model_of, streams_of, under
 from lotto.store import Store

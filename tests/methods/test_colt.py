@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from lotto.entry import Entry
 from lotto.errors import BadRequest
 from lotto.experiment import summary_line
 from lotto.mask import Mask
+from lotto.parts import overlap
 from lotto.plan import Plan
-from lotto.recipe import Entry, Recipe
+from lotto.recipe import Recipe
 from lotto.spec import Spec
 from lotto.stage import Stage
 from lotto.stages import mask_in, run_stage, under
@@ -291,10 +293,10 @@ def test_copies_on_the_same_data_prune_as_iterative_pruning_does(lab: Lab, tmp_p
     one = recipe.prune(dense, None, 1, since=0)
     made = Store(tmp_path / "store")
     made.publish(dense.key, {**dense.description, "result": {}}, lab.store.tensors(dense.key))
-    for stage in (one, recipe.overlap([one, recipe.prune(dense, None, 1, since=0)], None)):
+    for stage in (one, overlap(recipe, [one, recipe.prune(dense, None, 1, since=0)], None)):
         tensors, result = run_stage(stage, made)
         made.publish(stage.key, {**stage.description, "result": result}, tensors)
-    both = recipe.overlap([one, one], None)
+    both = overlap(recipe, [one, one], None)
     assert mask_in(made.tensors(both.key)) == mask_in(made.tensors(one.key))
     assert made.record(both.key)["result"]["numbers"]["overlap_iou"] == 1.0
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from lotto.compose import composed, read_spec
+from lotto.entry import Entry
 from lotto.errors import BadRequest
 from lotto.mask import Mask
 from lotto.plan import Plan
-from lotto.recipe import Entry
 from lotto.residual.blocks import removable
 from lotto.stages import mask_in, model_of, under
 from lotto.store import Store

@@ -13,8 +13,8 @@ from lotto.data.base import Labelled, ResidentData
 from lotto.data.facts import Facts
 from lotto.data.normalise import Scale
 from lotto.mask import Mask
+from lotto.request.hardware import HardwareSpec
 from lotto.seeds import Streams
-from lotto.spec import HardwareSpec
 from lotto.training.engine import network_for
 from lotto.training.fit import Fit, chunks
 from lotto.training.member import Checkpoints, Fitted, Member

@@ -18,7 +18,7 @@ from lotto.data.augment import HorizontalFlip, PadCrop
 from lotto.errors import BadRequest
 from lotto.models.lenet import LeNet
 from lotto.models.resnet import CifarResNet
-from lotto.spec import HardwareSpec
+from lotto.request.hardware import HardwareSpec
 from lotto.training.engine import check_split
 from lotto.training.member import Fitted
 from lotto.training.ranks import Ranks, joined

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from lotto.spec import HardwareSpec
+from lotto.request.hardware import HardwareSpec
 from lotto.training.network import load_state
 from lotto.training.optimizer import optimizer_for, set_rate, update_of
 from lotto.training.tally import Tally

@@ -1,0 +1,1 @@
+"""The sections of a request, each read and checked. Imports no torch."""
