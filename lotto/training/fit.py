@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -15,8 +14,9 @@ from torch import Tensor, nn
 from lotto.data.facts import steps_per_epoch
 from lotto.data.interface import Data
 from lotto.models.anatomy import kinds
+from lotto.training.best import Best
 from lotto.training.captured import Captured, may_capture
-from lotto.training.losses import losses_of
+from lotto.training.evaluation import Evaluation
 from lotto.training.member import Checkpoints, Fitted, Member
 from lotto.training.moved import Moved
 from lotto.training.network import Network, Tensors
@@ -25,11 +25,9 @@ from lotto.training.ranks import Ranks
 from lotto.training.regimen import Regimens, regimen_class
 from lotto.training.rows import apart, together
 from lotto.training.scale_penalty import ScalePenalty
-from lotto.training.step import Step, at_least_single
+from lotto.training.step import Step
 from lotto.training.tally import Tally
 
-# Numbers in an evaluation batch: a thousand CIFAR images, twenty of ImageNet's.
-EVALUATION_NUMBERS = 1000 * 3 * 32 * 32
 LONGEST_CHUNK = 200
 
 
@@ -102,12 +100,10 @@ class Fit(lightning.LightningModule):
         optimizer = self.optimizers(use_pl_optimizer=False)
         assert isinstance(optimizer, torch.optim.Optimizer)
         self.optimizer = optimizer
-        live = self.network.tensors()
-        self.best = {name: tensor.detach().clone() for name, tensor in live.items()} if self.validates else {}
-        bests = [member.best or {"loss": float("inf"), "step": -1} for member in self.members]
-        self.best_loss = torch.tensor([best["loss"] for best in bests], dtype=torch.float64, device=self.device)
-        self.best_step = torch.tensor([best["step"] for best in bests], device=self.device)
-        self.working = torch.float64 if self.recipe["precision"] == "64" else torch.float32
+        self.best = Best(self.network, self.members, self.validates, self.device)
+        working = torch.float64 if self.recipe["precision"] == "64" else torch.float32
+        precision = self.trainer.precision_plugin.forward_context
+        self.evaluation = Evaluation(self.network, self.data, precision, working, self.recipe["loss"], self.ranks)
         self.step = self.first
         self.rows: list[dict[str, Any]] = []
         self.wall_before = 0.0
@@ -119,7 +115,7 @@ class Fit(lightning.LightningModule):
             self.multipliers,
             self.optimizer,
             self.recipe,
-            self.working,
+            working,
             self.ranks,
             self.regimens,
             self._penalty(),
@@ -207,40 +203,19 @@ class Fit(lightning.LightningModule):
             loss, accuracy = self._measure(live, "validation")
             row |= {"val_loss": loss, "val_accuracy": accuracy}
             self.finite &= torch.isfinite(loss)
-            better = loss < self.best_loss
-            if self.regimens is not None:
-                better &= self.regimens.settled(self.device)
-            self.best_loss = torch.where(better, loss, self.best_loss)
-            self.best_step = torch.where(better, self.step, self.best_step)
-            for name, tensor in live.items():
-                self.best[name] = self.network.chosen(name, better, tensor.detach(), self.best[name])
+            self.best.take(self.step, live, loss, self.regimens.settled(self.device) if self.regimens else None)
         if self.regimens is not None:
             row |= self.regimens.row(self.device)
         self.rows.append(row)
         tally.forget()
 
     def _measure(self, tensors: Tensors, split: str) -> tuple[Tensor, Tensor]:
-        """Mean loss, without smoothing, and accuracy ``[R]``, float64."""
-        replicates = self.network.replicates
-        loss = torch.zeros(replicates, dtype=torch.float64, device=self.device)
-        correct = torch.zeros(replicates, dtype=torch.float64, device=self.device)
-        batch = max(1, min(1000, EVALUATION_NUMBERS // math.prod(self.data.input_shape)))
-        with self.trainer.precision_plugin.forward_context():
-            for x, y in self.data.evaluation_batches(split, batch, self.share):
-                logits = at_least_single(self.network.evaluate(tensors, x.to(self.working)))
-                labels = y.expand(replicates, -1)
-                losses = losses_of(logits, labels, self.recipe["loss"])
-                loss += losses.double().sum(1)
-                correct += (logits.argmax(2) == labels).double().sum(1)
-        # Copies that autocast made without gradients must not serve the next step.
-        torch.clear_autocast_cache()
-        if self.ranks is not None:
-            loss, correct = self.ranks.add_up([loss, correct])
-        return loss / self.data.sizes[split], correct / self.data.sizes[split]
+        """Mean loss and accuracy ``[R]``."""
+        return self.evaluation.of(tensors, split, self.device)
 
     def _carried(self) -> list[dict[str, Any]]:
         """For every member the evaluations on the grid, their best, and the sums since: an evaluation off the grid is left out."""
-        early = self._measure(self.best, "test")[1] if self.validates and self.recipe["resumable"] else None
+        early = self._measure(self.best.tensors, "test")[1] if self.validates and self.recipe["resumable"] else None
         made: list[dict[str, Any]] = []
         for index, member in enumerate(self.members):
             carry: dict[str, Any] = {
@@ -248,16 +223,9 @@ class Fit(lightning.LightningModule):
                 "pending": list(self.tally.pending(index)),
             }
             if early is not None:
-                carry["best"] = self._best(index, float(early[index]))
+                carry["best"] = self.best.of_member(index, float(early[index]))
             made.append(carry if self.recipe["resumable"] else {})
         return made
-
-    def _best(self, index: int, test_accuracy: float) -> dict[str, float]:
-        """A member's early-stopping step, with the test accuracy that an earlier fit measured if the step lies there."""
-        member, step = self.members[index], int(self.best_step[index])
-        if member.best is not None and step == member.best["step"]:
-            test_accuracy = member.best["test_accuracy"]
-        return {"loss": float(self.best_loss[index]), "step": step, "test_accuracy": test_accuracy}
 
     # -- the end ----------------------------------------------------------------------------------------------------------------
 
@@ -270,7 +238,7 @@ class Fit(lightning.LightningModule):
         early = None
         if self.validates:
             # Where the last step is the best for all, its weights are the ones just measured.
-            early = test if bool((self.best_step == self.step).all()) else self._measure(self.best, "test")[1]
+            early = test if bool((self.best.step == self.step).all()) else self._measure(self.best.tensors, "test")[1]
         rows = apart(self.rows, len(self.members))
         slots = self.moved.read(self.optimizer)
         return [self._fitted(index, live, slots, rows[index], test, early, wall) for index in range(len(self.members))]
@@ -293,7 +261,7 @@ class Fit(lightning.LightningModule):
         if self.over:
             results["stopped_at"] = self.step
         if early is not None:
-            best = self._best(index, float(early[index]))
+            best = self.best.of_member(index, float(early[index]))
             results |= {
                 "early_stop_step": best["step"],
                 "val_loss_min": best["loss"],
@@ -321,13 +289,12 @@ class Fit(lightning.LightningModule):
 
     def _checkpoint(self) -> tuple[Tensors, dict[str, Any]]:
         tensors = {f"live/{name}": tensor for name, tensor in self.network.tensors().items()}
-        tensors |= {f"best/{name}": tensor for name, tensor in self.best.items()}
+        tensors |= self.best.state()
         tensors |= {f"slot/{name}": tensor for name, tensor in self.moved.read(self.optimizer).items()}
         for index, kept in enumerate(self.regimens.states() if self.regimens else ()):
             tensors |= {f"regimen/{index}/{name}": tensor for name, tensor in kept.items()}
         self.tally.count()
-        tensors |= {f"own/{name}": getattr(self, name) for name in _OWN}
-        tensors |= {"tally/loss": self.tally.loss, "tally/correct": self.tally.correct}
+        tensors |= {"own/finite": self.finite, "tally/loss": self.tally.loss, "tally/correct": self.tally.correct}
         state = {
             "layout": self.network.layout,
             "step": self.step,
@@ -344,20 +311,15 @@ class Fit(lightning.LightningModule):
 
         for name, tensor in self.network.tensors().items():
             tensor.copy_(tensors[f"live/{name}"])
-        self.best = {name: tensor.to(self.device) for name, tensor in under("best/").items()}
+        self.best.restore(tensors, self.device)
         self.moved.write(under("slot/"), self.optimizer, self.device)
         if self.regimens is not None:
             self.regimens.restore([under(f"regimen/{index}/") for index in range(len(self.members))])
-        for name in _OWN:
-            setattr(self, name, tensors[f"own/{name}"].to(self.device))
+        self.finite = tensors["own/finite"].to(self.device)
         self.tally.loss, self.tally.correct = (tensors[f"tally/{name}"].to(self.device) for name in ("loss", "correct"))
         self.step, self.tally.steps, self.wall_before = state["step"], state["tallied"], state["wall"]
         self.rows = together(state["rows"])
         self.advance((self.step - self.first) * len(self.members), None)
-
-
-# State of a fit that is neither a weight nor an optimizer slot, kept in its checkpoint.
-_OWN = ("best_loss", "best_step", "finite")
 
 
 def chunks(first: int, stop: int, evaluate_every: int) -> list[tuple[int, int]]:
