@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from lotto.running.progress import QuietProgress
 from lotto.running.runner import Runner
 from lotto.spec import Spec
 from lotto.store import Store
+from lotto.training.regimen import Regimen, View
 from tests.e2e import TINY, Shell, artifacts, steps_planned
 from tests.training.lab import Lab
 
@@ -257,3 +259,34 @@ def test_an_engine_that_refuses_is_said_in_the_line(tmp_path: Path, asked: list[
     lab = Lab(tmp_path, "engine=stacked", "train.optimizer={_target_: torch.optim.LBFGS}")
     line = line_of(lab)
     assert line.startswith("no estimate: engine=stacked is impossible") and not asked
+
+
+# -- what happens beside the optimizer's updates --------------------------------------------------------------------------------------
+
+
+class Noted(Regimen):
+    """Counts steps; it may end its fit."""
+
+    steps: ClassVar[list[int]] = []
+
+    def __init__(self, view: View, after: int | None = None) -> None:
+        super().__init__(view)
+        self.after = after
+
+    def after_update(self, step: int) -> None:
+        self.steps.append(step)
+
+    @property
+    def over(self) -> bool:
+        return self.after is not None and self.steps[-1] >= self.after
+
+
+@pytest.mark.parametrize("after", [None, 2], ids=["to the end", "over early"])
+def test_a_regimen_is_timed_with_its_steps_unless_it_ends_them(tmp_path: Path, after: int | None) -> None:
+    lab = Lab(tmp_path, "replicates=1", "schedule.levels=1", "controls=[]")
+    (stage,) = [stage for stage in lab.plan.stages.values() if stage.kind == "train"]
+    fields = {**stage.fields, "regimen": {"_target_": f"{__name__}.Noted", "after": after}}
+    Noted.steps.clear()
+    cost = Calibration(lab.spec, lab.store).cost(Case(fields, 1, {}, ()), None, 100, 0.05)
+    assert cost.step > 0
+    assert (max(Noted.steps) > 3) == (after is None)  # the first four steps only warm up

@@ -124,8 +124,7 @@ REFUSALS: list[tuple[str, Any, str]] = [
     (
         "rewind.to",
         "weight",
-        "rewind.to=weight is unknown: choose from weights, learning_rate, finetune, weights_only; did you mean weights or "
-        "weights_only?",
+        "rewind.to=weight is unknown: choose from weights, learning_rate, finetune, weights_only; did you mean weights?",
     ),
     (
         "rewind.optimizer",

@@ -231,7 +231,8 @@ def _trial(
     Leaves the model with other weights.
     """
     members = [_made_up_member(model, replicate) for replicate in range(2)]
-    x = torch.linspace(-1, 1, 2 * 3 * torch.Size(input_shape).numel()).view(2, 3, *input_shape)
+    # Irregular: of three evenly spaced images batch normalisation brings one to zero, where ReLU's gradient is a matter of rounding.
+    x = 2 * torch.rand(2, 3, *input_shape, generator=torch.Generator().manual_seed(0)) - 1
     try:
         with torch.random.fork_rng(devices=[]), _without_onednn():
             apart = [

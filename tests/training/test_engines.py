@@ -298,6 +298,11 @@ def test_dense_layers_are_stacked_and_recorded() -> None:
     assert engine.sparse == {"fc_layers.0.weight", "fc_layers.1.weight", "fc.weight"}
 
 
+def test_batch_normalisation_before_a_relu_is_stacked() -> None:
+    engine = engine_for(LeNet(IMAGE, 10, batch_norm=True), IMAGE, "torch.optim.Adam", "auto", "cpu")
+    assert engine.largest > 1 and engine.reason is None
+
+
 def test_convolutions_are_trained_alone_on_a_cpu_and_their_linear_layers_may_be_sparse() -> None:
     engine = engine_for(ConvNet(IMAGE, 10), IMAGE, "torch.optim.Adam", "auto", "cpu")
     assert engine.largest == 1 and "convs.0 is a Conv2d" in str(engine.reason)
