@@ -39,6 +39,8 @@ SWEEPS = next(
 
 # What a figure may show beside axes.
 DENSITY, BRANCH = "density", "branch"
+# What rows are told apart by beside axes, in tables and claims.
+COLUMNS = (BRANCH, DENSITY, "level", "replicate", "pair", "layer", "x", "probe", "criterion")
 _FIELDS = ("overrides", "axes", "skip", "report")
 _OF_A_FIGURE = ("paper", "notes", "scales", "claims")
 
@@ -172,13 +174,17 @@ def checked_axes(path: Path, axes: Any) -> dict[str, tuple[Any, ...]]:
     """Settings and the values of each.
 
     Raises:
-        BadRequest: they are not a mapping of settings to lists.
+        BadRequest: they are not a mapping of settings to lists, or one is called as a column of the tables is.
     """
     if not isinstance(axes, dict) or not axes:
         raise BadRequest(f"{path}: axes={axes} is not a mapping of settings to lists of values.")
     for axis, values in axes.items():
         if not isinstance(values, list) or not values:
             raise BadRequest(f"{path}: axes.{axis}={values} is not a list of values.")
+        if axis in COLUMNS:
+            raise BadRequest(
+                f"{path}: axes.{axis} has the name of a column that rows are told apart by: call it otherwise."
+            )
     return {str(axis): tuple(values) for axis, values in axes.items()}
 
 

@@ -65,6 +65,7 @@ skip:
         ("overrides: []", "it has no axes"),
         ("axes: {seed: 3}", "axes.seed=3 is not a list of values"),
         ("axes: {seed: []}", r"axes.seed=\[\] is not a list of values"),
+        ("axes: {criterion: [{name: one, seed: 0}]}", "axes.criterion has the name of a column"),
         ("axes: {seed: [0]}\nskip: [{method: imp}]", "is not a mapping of axes"),
         ("axes: {seed: [0]}\nskip: [{seed: 1}]", "skip.seed=1 is not on the axis: 0"),
         ("axes: {seed: [0]}\nreport: {x: lr}", "report names lr: choose from density, branch, seed"),

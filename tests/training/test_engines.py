@@ -147,6 +147,7 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "lenet": partial(LeNet, IMAGE, 10),
+    "lenet with batch normalisation": partial(LeNet, IMAGE, 10, batch_norm=True),
     "conv2": partial(ConvNet, IMAGE, 10),
     "resnet20": partial(CifarResNet, IMAGE, 10, width=2),
     "vgg11": partial(CifarVgg, IMAGE, 10, depth=11),
