@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lotto.pruning.select import keep_highest
-from lotto.strong.frozen import Frozen
+from lotto.training.frozen import Frozen
 
 
 class EdgePopup(Frozen):

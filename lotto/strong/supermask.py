@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lotto.strong.frozen import Frozen
+from lotto.training.frozen import Frozen
 from lotto.training.network import Tensors
 from lotto.training.regimen import View
 

@@ -37,9 +37,9 @@ class Frozen(Regimen):
     def first_scores(self, name: str, place: int, weight: Tensor) -> Tensor:
         """What the search begins with, shaped like the weight; ``place`` tells its stream of random numbers."""
 
-    @abstractmethod
-    def slope(self, name: str) -> Tensor:
+    def slope(self, name: str) -> Tensor | float:
         """dh/ds, straight through, times the factor by which the effective weights differ from h * w."""
+        return 1.0
 
     def trained(self) -> dict[str, nn.Parameter]:
         return self.scores
@@ -58,18 +58,18 @@ class Frozen(Regimen):
         self.view.weight(name).copy_(self.weights[name] * kept if factor == 1 else self.weights[name] * kept * factor)
 
     def state(self) -> Tensors:
-        return {f"{kind}/{name}": tensor for kind, own in self._own.items() for name, tensor in own.items()}
+        return {f"{kind}/{name}": tensor for kind, own in self.remembered().items() for name, tensor in own.items()}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        for kind, own in self._own.items():
+        for kind, own in self.remembered().items():
             for name, tensor in own.items():
                 tensor.copy_(state[f"{kind}/{name}"])
 
     def artifact(self) -> Tensors:
         return super().artifact() | {f"scores/{name}": scores.detach() for name, scores in self.scores.items()}
 
-    @property
-    def _own(self) -> dict[str, Mapping[str, Tensor]]:
+    def remembered(self) -> dict[str, Mapping[str, Tensor]]:
+        """The tensors that its state is made of, by what they are and by layer; a later fit writes into them."""
         return {
             "scores": {name: scores.detach() for name, scores in self.scores.items()},
             "weights": self.weights,
