@@ -117,7 +117,7 @@ def _fitted(spec: Spec, source: Source) -> Mask | None:
     from lotto.starts.fitting import fitted
 
     model = skeleton(spec.model, spec.data.input_shape, spec.data.classes)
-    return fitted(source.read(), model, source.head, source.words)[1]
+    return fitted(source.read(), model, source.head, source.words).mask
 
 
 def check_heads(plan: Plan) -> None:

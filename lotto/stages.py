@@ -97,12 +97,11 @@ def _read(fields: Mapping[str, Any], source: Source) -> tuple[Tensors, dict[str,
     """theta_0 out of a file; a classifier that is to be fresh from the replicate's stream ``init``."""
     model = model_of(fields, streams_of(fields).number("init") if "seed" in fields else 0)
     drawn = {name: tensor.detach() for name, tensor in state_of(model).items()}
-    read, mask = fitted(source.read(), model, source.head, source.words)
-    weights = drawn | read
-    if mask is not None:
-        weights = mask.apply(weights)
-    tensors = {f"weights/{name}": tensor for name, tensor in weights.items()}
-    return (tensors, {}) if mask is None else (tensors | mask_tensors(mask), mask_counts(mask))
+    read = fitted(source.read(), model, source.head, source.words)
+    weights = drawn | dict(read.weights)
+    if read.mask is None:
+        return {f"weights/{name}": tensor for name, tensor in weights.items()}, {}
+    return ticket_artifact(Start(read.mask.apply(weights), read.mask), read.zeroed, fields, {})
 
 
 def _rewind(fields: Mapping[str, Any], parents: Mapping[str, Tensors]) -> tuple[Tensors, dict[str, Any]]:

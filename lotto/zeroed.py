@@ -15,17 +15,17 @@ from lotto.mask import Mask
 
 Zeroed = Mapping[str, Tensor]
 
-_PREFIX = "zeroed/"
+ZEROED = "zeroed/"
 
 
 def zeroed_in(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The ``zeroed`` of an artifact; empty unless it is a structured ticket."""
-    return {name.removeprefix(_PREFIX): tensor.bool() for name, tensor in tensors.items() if name.startswith(_PREFIX)}
+    return {name.removeprefix(ZEROED): tensor.bool() for name, tensor in tensors.items() if name.startswith(ZEROED)}
 
 
 def zeroed_tensors(zeroed: Zeroed) -> dict[str, Tensor]:
     """As an artifact keeps it."""
-    return {f"{_PREFIX}{name}": tensor.to(torch.uint8) for name, tensor in zeroed.items()}
+    return {f"{ZEROED}{name}": tensor.to(torch.uint8) for name, tensor in zeroed.items()}
 
 
 def zero(tensors: Mapping[str, Tensor], zeroed: Zeroed) -> dict[str, Tensor]:
@@ -42,3 +42,8 @@ def pinned(mask: Mask | None, zeroed: Zeroed) -> dict[str, Tensor]:
     for name, gone in zeroed.items():
         found[name] = found[name] | gone if name in found else gone
     return found
+
+
+def same(one: Zeroed, other: Zeroed) -> bool:
+    """Whether both say the same of the same parameters."""
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)

@@ -25,7 +25,7 @@ from lotto.structures.masks import regrouped_mask, structured_mask, zeroed_with
 from lotto.structures.request import Structure
 from lotto.structures.rounds import OnTheWay
 from lotto.training.network import load_state
-from lotto.zeroed import zeroed_tensors
+from lotto.zeroed import zeroed_in, zeroed_tensors
 
 
 def run_prune(
@@ -53,7 +53,8 @@ def run_prune(
         found = ask(function, options, model, left, _surroundings(fields, parents, batches(number), number))
         return {name: sign * tensor for name, tensor in found.items()}
 
-    structure, zeroed = Structure.from_fields(fields.get("structure")), dict[str, Tensor]()
+    structure = Structure.from_fields(fields.get("structure"))
+    zeroed = zeroed_in(parents.get("mask", {}))  # single weights of a structured ticket
     if structure.is_grouped:
         mask, zeroed = _structured(fields, parents, before, model.cpu(), structure, score)
     else:

@@ -83,7 +83,7 @@ class Checkpoint(Source):
             for name, tensor in found.weights.items()
             if name.startswith(self.prefix)
         }
-        return Contents(weights, found.mask if self.masked else None)
+        return Contents(weights, found.mask, found.zeroed) if self.masked else Contents(weights)
 
     @cached_property
     def _is_folder(self) -> bool:

@@ -48,7 +48,7 @@ def read_ticket(path: Path) -> Contents:
     from lotto.tickets import load_ticket
 
     ticket = load_ticket(path)
-    return Contents(ticket.weights, ticket.mask)
+    return Contents(ticket.weights, ticket.mask, ticket.zeroed)
 
 
 def read_folder(folder: Path, level: int, point: str) -> Contents:

@@ -19,8 +19,8 @@ from lotto.training.network import state_of
 _WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "backbone.")
 
 
-def fitted(contents: Contents, model: nn.Module, head: str, words: str) -> tuple[dict[str, Tensor], Mask | None]:
-    """The tensors that ``model`` takes, in its dtypes and by its names, and the mask over its prunable weights.
+def fitted(contents: Contents, model: nn.Module, head: str, words: str) -> Contents:
+    """What ``model`` takes: tensors in its dtypes and by its names, the mask over its prunable weights, and what is zeroed.
 
     Args:
         model: may lie on the meta device: its own numbers are not looked at.
@@ -48,7 +48,8 @@ def fitted(contents: Contents, model: nn.Module, head: str, words: str) -> tuple
             )
         _check(name, found, tensor, words, network, name in head_names(model))
         taken[name] = found.to(tensor.dtype)
-    return taken, _mask(contents.mask, model, left_out, words, network)
+    zeroed = {name: zero for name, zero in contents.zeroed.items() if name not in left_out}
+    return Contents(taken, _mask(contents.mask, model, left_out, words, network), zeroed)
 
 
 def _check(name: str, found: Tensor, tensor: Tensor, words: str, network: str, is_head: bool) -> None:

@@ -23,10 +23,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a starting point holds: parameters and buffers by name, on the CPU, and the mask that it brings (None for a dense network)."""
+    """What a starting point holds, on the CPU.
+
+    Args:
+        weights: parameters and buffers by name.
+        mask: that it brings; None for a dense network.
+        zeroed: of a structured ticket (``lotto.zeroed``).
+    """
 
     weights: Mapping[str, Tensor]
     mask: Mask | None = None
+    zeroed: Mapping[str, Tensor] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

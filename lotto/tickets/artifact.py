@@ -16,6 +16,7 @@ from lotto.tickets.ancestry import Ancestry
 from lotto.tickets.metadata import metadata
 from lotto.tickets.ticket import Ticket
 from lotto.training.network import Tensors, state_of
+from lotto.zeroed import zeroed_in
 
 STARTS = ("rewind", "head", "draw", "control", "construct", "sample", "init", "train")
 # What is made from a ticket, and is none itself.
@@ -52,7 +53,8 @@ def from_store(store: Store, key: str, method: Mapping[str, Any] | None = None) 
     trained = ancestry.nearest("data")
     pruning = ancestry.nearest("criterion")
     model = skeleton(network["model"], tuple(network["input_shape"]), network["classes"])
-    weights, mask = _in_order(store.tensors(start), model)
+    tensors = store.tensors(start)
+    weights, mask = _in_order(tensors, model)
     parameters = dict(model.named_parameters())
     about = metadata(
         mask,
@@ -66,7 +68,7 @@ def from_store(store: Store, key: str, method: Mapping[str, Any] | None = None) 
         seeds=streams and {name: streams[name] for name in ("seed", "replicate")},
         buffers=[name for name in weights if name not in parameters],
     )
-    return Ticket(weights, mask, about)
+    return Ticket(weights, mask, about, zeroed_in(tensors))
 
 
 def _in_order(tensors: Mapping[str, Any], model: nn.Module) -> tuple[Tensors, Mask]:

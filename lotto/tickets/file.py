@@ -1,7 +1,10 @@
 """The ticket file: one ``.safetensors`` that says what it is and notices when a byte of it has changed.
 
-Tensors are ``weights/<name>`` and ``mask/<name>`` (uint8, 0 or 1). The metadata are canonical JSON in one entry,
-``lotto``: the library would write several in an order that changes, and the same ticket is to give the same bytes.
+Tensors are ``weights/<name>`` and ``mask/<name>`` (uint8, 0 or 1), and of a structured ticket ``zeroed/<name>`` (likewise): 1 where
+something beside weights went with its channels. Only a file that has these is of format version 2.
+
+The metadata are canonical JSON in one entry, ``lotto``: the library would write several in an order that changes, and the same ticket is
+to give the same bytes.
 """
 
 from __future__ import annotations
@@ -24,8 +27,9 @@ from lotto.stage import canonical
 from lotto.tickets.bits import sha256
 from lotto.tickets.metadata import counts, misfit
 from lotto.tickets.ticket import Ticket
+from lotto.zeroed import ZEROED, zeroed_in, zeroed_tensors
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 ENTRY = "lotto"
 WEIGHTS, MASK = "weights/", "mask/"
 
@@ -74,19 +78,21 @@ def load_ticket(path: str | Path) -> Ticket:
 def _to_tensors(ticket: Ticket) -> dict[str, Tensor]:
     # Cloned, because the library refuses tensors that share memory.
     weights = {WEIGHTS + name: tensor.detach().cpu().contiguous().clone() for name, tensor in ticket.weights.items()}
-    return weights | {MASK + name: kept.cpu().to(torch.uint8).contiguous() for name, kept in ticket.mask.items()}
+    masks = {MASK + name: kept.cpu().to(torch.uint8).contiguous() for name, kept in ticket.mask.items()}
+    return weights | masks | zeroed_tensors({name: zero.cpu().contiguous() for name, zero in ticket.zeroed.items()})
 
 
 def _to_ticket(tensors: Mapping[str, Tensor], metadata: dict[str, Any], path: Path) -> Ticket:
     weights, mask = _below(WEIGHTS, tensors), _below(MASK, tensors)
-    if strange := tensors.keys() - {WEIGHTS + name for name in weights} - {MASK + name for name in mask}:
-        raise BadRequest(f"The ticket {path} holds {min(strange)}, which is neither below {WEIGHTS} nor below {MASK}.")
+    known = (WEIGHTS, MASK, ZEROED)
+    if strange := [name for name in tensors if not name.startswith(known)]:
+        raise BadRequest(f"The ticket {path} holds {min(strange)}, which is not below {', '.join(known)}.")
     if not any(kept.numel() for kept in mask.values()):
         raise BadRequest(f"The ticket {path} holds no mask: there must be tensors below {MASK}.")
-    for name, kept in mask.items():
+    for name, kept in {**mask, **_below(ZEROED, tensors)}.items():
         if kept.dtype != torch.uint8 or bool((kept > 1).any()):
             raise BadRequest(f"The ticket {path} has a mask of {name} that holds other values than the bytes 0 and 1.")
-    return Ticket(weights, Mask(mask), metadata)
+    return Ticket(weights, Mask(mask), metadata, zeroed_in(tensors))
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -97,12 +103,17 @@ def _seal(metadata: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
     """The metadata entry: what the ticket says, what the file holds, and checksums of both."""
     sealed = {
         **metadata,
-        "format_version": FORMAT_VERSION,
+        "format_version": _version(tensors),
         "tensors": _listing(tensors),
         "checksums": _checksums(tensors),
     }
     sealed["checksums"]["metadata"] = _digest(sealed)
     return canonical(sealed)
+
+
+def _version(tensors: Mapping[str, Tensor]) -> int:
+    """The first format that says all of this: a reader that knows no ``zeroed`` must not train such a ticket."""
+    return 2 if any(name.startswith(ZEROED) for name in tensors) else 1
 
 
 def _unseal(entry: str, path: Path) -> dict[str, Any]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from torch import Tensor, nn
-
-from lotto.mask import Mask
 
 
 class GradientMask:
@@ -15,15 +13,15 @@ class GradientMask:
     Parameters that are frozen when this is made receive no gradients and are passed over.
 
     Args:
-        model: has the mask's parameters, in its shapes.
-        mask: what remains.
+        model: has parameters of these names and shapes.
+        zeros: what is to stay zero: bool by name.
     """
 
-    def __init__(self, model: nn.Module, mask: Mask) -> None:
+    def __init__(self, model: nn.Module, zeros: Mapping[str, Tensor]) -> None:
         parameters = dict(model.named_parameters())
         self._hooks = [
-            parameters[name].register_hook(_zero_where(~kept))
-            for name, kept in mask.items()
+            parameters[name].register_hook(_zero_where(zero))
+            for name, zero in zeros.items()
             if parameters[name].requires_grad
         ]
 

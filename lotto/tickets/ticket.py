@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from lotto.errors import BadRequest
 from lotto.mask import Mask
 from lotto.tickets.gradients import GradientMask
 from lotto.training.network import state_of
+from lotto.zeroed import Zeroed, pinned, zero
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +33,8 @@ class Ticket:
         weights: parameters and buffers by name, in the model's order; pruned weights are zero.
         mask: bool tensors of the prunable parameters.
         metadata: JSON values; ``lotto.tickets.metadata`` says which.
+        zeroed: of a structured ticket what its removed channels and branches had beside weights, such as biases and scales of
+            normalisations: bool by name, zero in ``weights`` and kept there in training; no density counts it.
 
     Raises:
         BadRequest: a mask has no weight of its name and shape.
@@ -39,9 +43,10 @@ class Ticket:
     weights: dict[str, Tensor]
     mask: Mask
     metadata: dict[str, Any] = field(default_factory=dict)
+    zeroed: Zeroed = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, kept in self.mask.items():
+        for name, kept in chain(self.mask.items(), self.zeroed.items()):
             if name not in self.weights or self.weights[name].shape != kept.shape:
                 has = list(self.weights[name].shape) if name in self.weights else "nothing of that name"
                 raise BadRequest(f"The ticket's mask of {name} has shape {list(kept.shape)}, its weights have {has}.")
@@ -70,10 +75,12 @@ class Ticket:
         for name, tensor in state_of(model).items():
             if name in self.weights:
                 tensor.copy_(self.weights[name])
+        for name, parameter in model.named_parameters():
+            parameter.copy_(zero({name: parameter}, self.zeroed)[name])
         return self.mask.apply_(model)
 
     def mask_gradients(self, model: nn.Module) -> GradientMask:
-        """Keep the pruned weights of ``model`` at zero while a plain loop trains it, until the handle is removed.
+        """Keep the pruned weights of ``model``, and what is zeroed, at zero while a plain loop trains it, until the handle is removed.
 
         Pruned weights then have gradients of exactly zero, so that momentum and weight decay leave them alone too. The
         optimizer must be fresh: state from before the pruning would still move them.
@@ -82,7 +89,7 @@ class Ticket:
             BadRequest: a parameter is missing, left over or of another shape.
         """
         self._require_fit(model)
-        return GradientMask(model, self.mask)
+        return GradientMask(model, pinned(self.mask, self.zeroed))
 
     def _require_fit(self, model: nn.Module) -> None:
         found = state_of(model)

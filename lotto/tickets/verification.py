@@ -14,6 +14,7 @@ from lotto.tickets.file import load_ticket
 from lotto.tickets.metadata import counts
 from lotto.tickets.ticket import Ticket
 from lotto.tickets.trust import is_ours
+from lotto.zeroed import same
 
 
 def verify(path: str | Path, store: Store | None = None, trust_model: bool = False) -> list[str]:
@@ -40,6 +41,9 @@ def _zeros(ticket: Ticket) -> Iterator[str]:
     for name, kept in ticket.mask.items():
         if living := int((ticket.weights[name][~kept] != 0).sum()):
             yield f"{name} has {living} pruned weights that are not zero."
+    for name, zero in ticket.zeroed.items():
+        if living := int((ticket.weights[name][zero] != 0).sum()):
+            yield f"{name} has {living} numbers of removed channels that are not zero."
 
 
 def _counts(ticket: Ticket) -> Iterator[str]:
@@ -74,6 +78,8 @@ def _artifact(ticket: Ticket, store: Store) -> Iterator[str]:
         return
     if stored.mask != ticket.mask:
         yield f"The mask is not that of the artifact {key}."
+    if not same(stored.zeroed, ticket.zeroed):
+        yield f"What went with removed channels is not what went in the artifact {key}."
     for name in {**stored.weights, **ticket.weights}:
         if (
             name not in stored.weights

@@ -20,7 +20,7 @@ from tests.starts.start_samples import WRITERS, network, state, wrapped, write_t
 
 
 def fit(source: Checkpoint, model: nn.Module | None = None) -> dict[str, Tensor]:
-    return fitted(source.read(), network(99) if model is None else model, source.head, source.words)[0]
+    return fitted(source.read(), network(99) if model is None else model, source.head, source.words).weights
 
 
 def assert_equal(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
@@ -154,7 +154,7 @@ def test_a_mask_that_lacks_a_layer_is_refused(tmp_path: Path) -> None:
     part = Mask({name: kept for name, kept in whole.mask.items() if name != "fc.weight"})
     with pytest.raises(BadRequest, match=r"w has a mask of another network: for fc\.weight, \[10, 16\]"):
         fitted(Contents(whole.weights, part), network(), "keep", "w")
-    mask = fitted(Contents(whole.weights, part), network(classes=3), "fresh", "w")[1]
+    mask = fitted(Contents(whole.weights, part), network(classes=3), "fresh", "w").mask
     assert mask is not None and bool(mask["fc.weight"].all()) and mask["fc.weight"].shape == (3, 16)
 
 

@@ -28,11 +28,11 @@ def test_weights_in_the_folder_are_read_as_torchvision_reads_them(hub: Path) -> 
     whole = build("squeezenet1_1", 1000)
     torch.save(whole.state_dict(), hub / FILE)
     source = Torchvision(model="squeezenet1_1", weights="IMAGENET1K_V1", head="fresh")
-    taken, mask = fitted(source.read(), build("squeezenet1_1", 7), source.head, source.words)
+    found = fitted(source.read(), build("squeezenet1_1", 7), source.head, source.words)
     expected = {name: tensor for name, tensor in whole.state_dict().items() if not name.startswith("classifier.1")}
-    assert mask is None
-    assert taken.keys() == expected.keys()
-    assert all(torch.equal(taken[name], tensor) for name, tensor in expected.items())
+    assert found.mask is None
+    assert found.weights.keys() == expected.keys()
+    assert all(torch.equal(found.weights[name], tensor) for name, tensor in expected.items())
     same = Torchvision(model="squeezenet1_1", weights="IMAGENET1K_V1", head="fresh", download=True)
     assert same.identity == source.identity
     assert source.identity["sha256"] == source.sha256

@@ -119,9 +119,9 @@ def test_foreign_files_are_refused_in_a_sentence(path: Path, tmp_path: Path) -> 
 
 def test_a_newer_format_is_named(ticket: Ticket, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as later:
-        later.setattr(ticket_file, "FORMAT_VERSION", 2)
+        later.setattr(ticket_file, "_version", lambda tensors: 3)
         save_ticket(ticket, path)
-    with pytest.raises(BadRequest, match="has format version 2: this lotto reads up to 1"):
+    with pytest.raises(BadRequest, match="has format version 3: this lotto reads up to 2"):
         load_ticket(path)
 
 
