@@ -32,13 +32,9 @@ class Limit:
     layers: Callable[[], list[Layer]]
     before: Limit | None = None
 
-    def reached(self, has: Callable[[str], bool], record: Callable[[str], Mapping[str, Any]]) -> bool:
-        """Whether the search has ended here or before, as far as is stored."""
-        if self.before is not None and self.before.reached(has, record):
-            return True
-        if not has(self.ticket.key):
-            return False
-        found = record(self.ticket.key)["result"]
+    def ends_here(self, record: Mapping[str, Any]) -> bool:
+        """Whether this ticket is the last, by its record."""
+        found = record["result"]
         if self.density is not None and found["weights_remaining"] <= self.density * found["weights_total"]:
             return True
         kept = found["layers"]
@@ -48,3 +44,19 @@ class Limit:
         except BadRequest:
             return True
         return False
+
+
+class Ends:
+    """Which searches have ended, as far as is stored. All rows of a level ask, and all levels behind it: every limit is looked at once."""
+
+    def __init__(self, has: Callable[[str], bool], record: Callable[[str], Mapping[str, Any]]) -> None:
+        self._has, self._record = has, record
+        self._known: dict[Limit, bool] = {}
+
+    def reached(self, limit: Limit) -> bool:
+        """Whether the search has ended there or before."""
+        if limit not in self._known:
+            before = limit.before is not None and self.reached(limit.before)
+            stored = not before and self._has(limit.ticket.key)
+            self._known[limit] = before or (stored and limit.ends_here(self._record(limit.ticket.key)))
+        return self._known[limit]

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from lotto.entry import Entry, Reading
+from lotto.limit import Ends
 from lotto.probes.planning import readings
 from lotto.recipe import Recipe
 from lotto.spec import Spec
@@ -113,8 +114,10 @@ class Plan:
             record: of what is stored, by key. With it the levels are left out that a search will not come to, because it has ended.
         """
 
+        ends = None if record is None else Ends(has, record)
+
         def open_(entry: Entry) -> bool:
-            return entry.limit is None or record is None or not entry.limit.reached(has, record)
+            return entry.limit is None or ends is None or not ends.reached(entry.limit)
 
         wanted: set[str] = set()
         pending = list(self._ends(open_))

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from lotto.data.part import Part
@@ -85,7 +86,7 @@ class Search:
             choice("method.partition", partition, ("by_class", "stratified")),
         )
         settings = section("method.train", train or {}, ())
-        self.recipe = recipe
+        self.recipe, self.layers = recipe, cache(recipe.layers)
         self.copies = [of_part(recipe, part, settings) for part in parts] if len(parts) > 1 else [recipe]
         self.until = None if until is None else fraction("method.until", until)
         self.floor = whole("method.floor", floor, 0)
@@ -144,7 +145,7 @@ class Search:
         if level + 1 >= self.recipe.levels:
             return before
         rule = replace(self.recipe.spec.rule, exclude=tuple(self.recipe.excluded(self.spare)))
-        return Limit(ticket, self.until, rule, self._target(level + 1), self.recipe.layers, before)
+        return Limit(ticket, self.until, rule, self._target(level + 1), self.layers, before)
 
 
 def parts_of(classes: int, partitions: int, partition: str) -> list[Part]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -360,6 +361,22 @@ def test_probes_of_levels_that_are_not_reached_are_not_read(tmp_path: Path) -> N
     outcome = short.run()
     assert outcome.failed == () and outcome.table["level"].max() == 1
     assert steps_planned(summary_line(short.plan, Store(tmp_path / "store"))) == 0
+
+
+def test_every_ticket_is_looked_at_once_however_many_levels_lie_behind_it(lab: Lab) -> None:
+    """All rows of all levels behind a ticket ask whether the search has ended there."""
+    lab.run()
+    read: list[str] = []
+
+    def record(key: str) -> Mapping[str, Any]:
+        read.append(key)
+        return lab.store.record(key)
+
+    lab.plan.missing(lab.store.has, record)
+    asked = {entry.limit.ticket.key for entry in lab.plan.entries if entry.limit is not None}
+    assert len(asked) == 4 and sorted(read) == sorted(asked)
+    limits = [entry.limit for entry in tickets(lab.plan) if entry.limit is not None]
+    assert limits[0].layers() is limits[1].layers()  # the network is built once, too
 
 
 def test_until_is_no_part_of_any_key(spec_of: Callable[..., Spec]) -> None:
