@@ -11,6 +11,7 @@ from lotto.entry import Entry
 from lotto.flops import Flops, examples, network_flops
 from lotto.passes import STATIC, Passes
 from lotto.plan import Plan
+from lotto.rounds import rounds_columns
 from lotto.slimmed import slimmed_columns
 from lotto.sparsity import network_weights
 from lotto.spec import Spec
@@ -38,6 +39,7 @@ def results_table(spec: Spec, plan: Plan, store: Store, cached: Collection[str])
         result_row(spec, entry, store.record(entry.trained.key), cached)
         | _of_the_weights(spec, entry, store, flops)
         | _numbers(entry, store)
+        | rounds_columns(spec, entry, store)
         | slimmed_columns(spec, entry, store)
         for entry in stored
     ]

@@ -150,12 +150,12 @@ def forecast(layers: Sequence[Layer], rule: Rule, schedule: Schedule, iterative:
             made = budgets(current if iterative else layers, rule, schedule.target(level, since))
         except BadRequest as reason:
             raise BadRequest(f"schedule.levels={schedule.levels}: level {level} cannot be reached. {reason}") from None
-        current = _spent(current, made)
+        current = spent(current, made)
         remaining.append(sum(budget.keep for budget in made))
     return remaining
 
 
-def _spent(layers: Sequence[Layer], made: Sequence[Budget]) -> list[Layer]:
+def spent(layers: Sequence[Layer], made: Sequence[Budget]) -> list[Layer]:
     """The layers after pruning; a shared budget is dealt in order, which no later count depends on."""
     left = dict.fromkeys((layer.name for layer in layers), 0)
     by_name = {layer.name: layer for layer in layers}

@@ -65,6 +65,8 @@ FURTHER = {
     "sparsity_weights": "zeros over the weights of convolutions, linear layers and normalisation",
     "overlap_survival": "fraction of the weights that remained before the round which all copies keep, in layers that are pruned",
     "overlap_iou": "weights that all copies keep over those that any copy keeps, in layers that are pruned",
+    "rounds_alone": "rounds that iterative pruning takes to as few weights at the same rates, by counts; the ticket's own are its level",
+    "rounds_saved": "rounds_alone less the ticket's own rounds",
     "energy_kwh": "energy of the fit that trained the row, the same for replicates stacked in it",
     "co2_kg": "carbon dioxide of that energy",
     "energy_from": "measured (codecarbon) or estimated (hardware.watts and wall time)",

@@ -122,7 +122,11 @@ def _per_replicate(claim: Claim, of: pd.DataFrame, against: pd.DataFrame | None)
 
 
 def _compared(kind: str, of: pd.DataFrame, against: pd.DataFrame | None) -> pd.DataFrame:
-    """``of``, less or over ``against`` of the same replicate: at the same level if both have several, else at each of those of one."""
+    """``of``, less or over ``against`` of the same replicate: at the same level if both have several, else at each of those of one.
+
+    Two ways to find tickets may have several levels each and none in common (what copies agree on has no density of its own choosing):
+    the other side is then read on the line between its two nearest levels, over the logarithm of the density, and nowhere beyond them.
+    """
     own: pd.DataFrame = of.groupby(["replicate", "density"])[["value"]].mean().reset_index()
     if against is None:
         return own
@@ -133,11 +137,26 @@ def _compared(kind: str, of: pd.DataFrame, against: pd.DataFrame | None) -> pd.D
         joined = own[["replicate", "value"]].merge(other.reset_index(), on="replicate")
     else:
         joined = own.join(other, on=by, how="inner")
+        if joined.empty and levels > 1:
+            joined = own.assign(other=_between(own, other.reset_index())).dropna()
     if joined.empty:
         raise NotMeasuredError("no replicate has both sides of the comparison")
     # A density is compared as what ``over`` chooses by: the gain of each level.
     value = joined["value"] / joined["other"] if kind == "ratio" else joined["value"] - joined["other"]
     return joined.assign(value=value)
+
+
+def _between(own: pd.DataFrame, other: pd.DataFrame) -> list[float]:
+    """At the densities of ``own``, the ``other`` side of its replicate on the line between the levels beside; NaN outside of them."""
+    found = []
+    for replicate, density in zip(own["replicate"], own["density"], strict=True):
+        line = other[other["replicate"] == replicate].sort_values("density")
+        if line.empty:
+            found.append(math.nan)
+            continue
+        places = np.log(line["density"].to_numpy(float))
+        found.append(float(np.interp(math.log(density), places, line["other"], left=math.nan, right=math.nan)))
+    return found
 
 
 def _down_to(of: pd.DataFrame, against: pd.DataFrame, margin: float) -> Measured:

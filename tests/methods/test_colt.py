@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,10 @@ from lotto.experiment import summary_line
 from lotto.mask import Mask
 from lotto.parts import overlap
 from lotto.plan import Plan
+from lotto.pruning.allocate import Layer, Rule
 from lotto.recipe import Recipe
+from lotto.rounds import rounds_alone
+from lotto.schedule import Densities, Geometric
 from lotto.spec import Spec
 from lotto.stage import Stage
 from lotto.stages import mask_in, run_stage, under
@@ -278,6 +283,30 @@ def test_the_results_say_how_far_copies_agree(lab: Lab) -> None:
         assert row["sparsity_weights"] == pytest.approx((body - both) / (body + 160 + scales), abs=0)
         assert row["density"] == (both + 160) / (body + 160)
     assert table.loc[table["level"] == 0, "overlap_iou"].isna().all()
+
+
+def test_the_results_say_how_many_rounds_iterative_pruning_takes(lab: Lab) -> None:
+    """By the closed form: (1 - q)^r of the convolutions' weights and the whole head."""
+    table = lab.run().table
+    found = table[table["overlap_survival"].notna()]
+    assert len(found) == 6 and table.loc[table["level"] == 0, "rounds_alone"].isna().all()
+    for row in found.itertuples():
+        body = row.weights_total - 160
+        exact = math.log((row.weights_remaining - 160) / body) / math.log(0.85)
+        # Counts are whole numbers, so that a round may fall short of its rate by a weight.
+        assert row.rounds_alone in {math.ceil(exact - 0.01), math.ceil(exact + 0.01)}
+        assert row.level < row.rounds_alone <= 2 * row.level + 1
+        assert row.rounds_saved == row.rounds_alone - row.level
+
+
+def test_rounds_of_iterative_pruning_are_those_that_it_takes(tmp_path: Path) -> None:
+    """Of 1,000 weights half go in every round, and 2 become 1 in the ninth; a schedule of densities ends."""
+    layers = [Layer("conv.weight", "conv", 1000, 1000), Layer("fc.weight", "output", 50, 50)]
+    rule = Rule("global", 0.5, ("output",))
+    alone = partial(rounds_alone, layers=layers, rule=rule, schedule=Geometric(2))
+    assert [alone(remaining) for remaining in (1049, 550, 549, 300, 51, 50)] == [1, 1, 2, 2, 9, None]
+    listed = Densities([0.5, 0.25])
+    assert [rounds_alone(left, layers, rule, listed) for left in (525, 263, 262, 100)] == [1, 2, 2, None]
 
 
 def test_running_again_trains_nothing_and_says_the_same(lab: Lab) -> None:

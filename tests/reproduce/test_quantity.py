@@ -78,6 +78,23 @@ def test_a_range_against_a_range_compares_level_by_level() -> None:
     assert found.value == pytest.approx((0.10 + 0.15 + 0.11) / 3)
 
 
+def test_levels_that_differ_are_compared_on_the_line_between_them() -> None:
+    """Tickets at 50 and 25%, the other side at 60 and 30%: over the logarithm, and nothing below 30%."""
+    table = results({"ticket": [[0.9, 0.9], [0.9, 0.8], [0.7, 0.7]], "reinit": [[0.8, 0.7], [0.6, 0.6]]})
+    other = table["branch"] == "reinit"
+    table.loc[other, "density"] = table.loc[other, "density"] * 1.2
+    asked = claim(
+        **{"as": "difference"},
+        of={"density": [0.2, 0.9]},
+        against={"branch": "reinit", "density": [0.2, 0.9]},
+        over="mean",
+    )
+    found = measured(asked, Tables(table, NO_PROBES, lambda key: []))
+    part = math.log(0.5 / 0.3) / math.log(0.6 / 0.3)
+    assert (found.least, found.most) == (pytest.approx(0.2 - 0.1 * part), pytest.approx(0.3 - 0.2 * part))
+    assert (found.n, found.where) == (2, "at 50.0% of the weights")
+
+
 def test_the_density_that_was_chosen_is_a_number_itself() -> None:
     found = measured(claim(**{"as": "density"}, of={"density": [0.2, 0.9]}, over="best"), tables(THREE))
     assert found.value == 0.5
