@@ -31,7 +31,8 @@ from lotto.zeroed import zeroed_in, zeroed_tensors
 def run_prune(
     fields: Mapping[str, Any], parents: Mapping[str, Tensors], data: Data | None, device: torch.device
 ) -> tuple[Tensors, dict[str, Any]]:
-    """The mask that a criterion's scores leave, and its counts; ``emptied`` names layers that are left without a weight.
+    """The mask that a criterion's scores leave, and its counts; ``emptied`` names layers that are left without a weight,
+    unless whole residual blocks are what is pruned.
 
     Args:
         fields: of the stage.
@@ -59,7 +60,8 @@ def run_prune(
         mask, zeroed = _structured(fields, parents, before, model.cpu(), structure, score)
     else:
         mask = prune_in_rounds(score, before, _rounds(fields, parents, before, kind), fields.get("regrow", False))
-    empty = emptied(mask, before)
+    # Beside the branch of a residual block is the identity: without it everything else learns on.
+    empty = [] if structure.name == "residual" else emptied(mask, before)
     return mask_tensors(mask) | zeroed_tensors(zeroed), mask_counts(mask) | ({"emptied": empty} if empty else {})
 
 

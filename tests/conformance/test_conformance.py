@@ -215,3 +215,9 @@ def test_criterion_of_groups(file: Path, structure: str) -> None:
         family.prune(left, kept)
         assert half <= Mask(left)
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+
+@of_group("train")
+def test_a_training_preset_shows_its_loss(file: Path, spec_of: Callable[..., Spec]) -> None:
+    """What is left to a default is told as a difference where a figure's two configurations are compared."""
+    assert "loss" in spec_of(f"train={file.stem}").request["train"]

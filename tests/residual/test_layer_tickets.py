@@ -52,6 +52,7 @@ def test_blocks_go_before_training_and_all_else_is_theta_0(lotto: Shell, tmp_pat
     overrides = ("schedule.removed=[1,3]", "controls=[reinit,random,even_blocks]")
     said = lotto(*SMALL, *overrides)
     assert said.status == 0, said.err
+    assert "leaves no weight" not in said.out + said.err, "blocks go on purpose, and nothing needs them"
     plan, store = planned(*overrides), Store("outputs/store")
     first = {entry.replicate: store.tensors(entry.start.key) for entry in plan.entries if entry.level == 0}
     removed: dict[tuple[str, int, int], list[str]] = {}
