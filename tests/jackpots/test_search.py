@@ -11,6 +11,7 @@ from torch import nn
 
 import lotto
 from lotto.errors import BadRequest
+from lotto.jackpots.swap import RESTRICTIONS
 from lotto.mask import Mask
 from lotto.models.lenet import LeNet
 from lotto.plan import Plan
@@ -19,6 +20,7 @@ from lotto.stages import mask_in, under
 from lotto.store import Store
 from lotto.training.member import Fitted, Member
 from tests.training.made_up import IMAGE, fitted, members
+from tests.training.test_regimen import Interrupted
 
 REGIMEN = {"_target_": "lotto.jackpots.search.Search", "restriction": "none", "gap": 0.01, "every": 1}
 SEARCH = {"optimizer": {"_target_": "torch.optim.SGD", "momentum": 0.9}, "lr": 0.5, "weight_decay": 5e-4}
@@ -127,6 +129,54 @@ def test_stacked_and_alone_find_the_same_masks() -> None:
     together = searched(starting(3), "stacked")
     apart = [searched([member])[0] for member in starting(3)]
     assert [final(one) for one in together] == [final(other) for other in apart]
+
+
+def test_masks_move_after_every_so_many_steps() -> None:
+    third = {"regimen": {**REGIMEN, "every": 3}, "lr": 20.0}
+    for stop, moved in ((2, False), (3, True)):
+        (member,) = start = starting()
+        (outcome,) = searched(start, stop=stop, evaluate_every=stop, **third)
+        assert (final(outcome) != member.mask) == moved
+
+
+def test_the_restriction_is_asked_for_the_share_of_epochs_that_are_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An epoch of the made-up images has 5 steps, and 12 steps are 3 epochs, the last cut short."""
+    parts: list[float] = []
+
+    def restriction(part: float) -> float:
+        parts.append(part)
+        return 1.0
+
+    monkeypatch.setitem(RESTRICTIONS, "quartic", restriction)
+    searched(starting(), stop=12, evaluate_every=12, regimen={**REGIMEN, "restriction": "quartic"})
+    assert [part for place, part in enumerate(parts) if place % 2 == 0] == [0.0] * 5 + [1 / 3] * 5 + [2 / 3] * 2
+
+
+@pytest.mark.parametrize("restriction", ["none", "quartic", "one"])
+def test_a_search_that_is_taken_up_finds_the_same_masks(restriction: str) -> None:
+    checkpoints = Interrupted()
+    own = {"regimen": {**REGIMEN, "restriction": restriction}, "checkpoints": checkpoints}
+    whole = searched(starting(2), "stacked", **own)
+    assert checkpoints.kept is not None
+    again = searched(starting(2), "stacked", **own)
+    assert [final(one) for one in again] == [final(other) for other in whole]
+    assert [one.results for one in again] == [other.results for other in whole]
+
+
+def test_rows_are_made_of_the_trained_weights(spec_of: Callable[..., Spec]) -> None:
+    shared = ("replicates=1", "schedule=densities", "schedule.densities=[0.1]", "controls=[shuffle]")
+    plan = Plan.of(spec_of("method=jackpots", "method.finetune={steps: 50it}", *shared))
+    dense, ticket, shuffle, first, finetuned = (
+        next(entry for entry in plan.entries if (entry.level, entry.branch) == row)
+        for row in ((0, "ticket"), (1, "ticket"), (1, "shuffle"), (1, "first"), (1, "finetuned"))
+    )
+    begun, found = first.start, finetuned.start
+    assert begun.parents["weights"].key == found.parents["weights"].key == dense.trained.key
+    # The first row has the mask that the search began with, and the others that which it ended with.
+    assert begun.parents["mask"].key == ticket.start.parents["mask"].key
+    assert found.parents["mask"].key == ticket.trained.key != begun.parents["mask"].key
+    assert shuffle.start.parents["ticket"].key == found.key
+    assert shuffle.start.parents["weights"].key == dense.trained.key
 
 
 def test_the_method_on_the_digits_beats_the_magnitude_mask_by_the_margin_of_the_sheet(tmp_path: Path) -> None:

@@ -51,6 +51,11 @@ def test_ties_exchange_the_first_of_the_lesser_side() -> None:
     assert torch.equal(swapped(torch.tensor([2.0, 1.0, 2.0, 1.0]), mask(0, 1, 0, 1), 0.0), mask(1, 0, 0, 1))
 
 
+def test_equal_scores_are_no_reason_to_exchange() -> None:
+    # The second smallest score is 1, and no pruned weight is above it.
+    assert torch.equal(swapped(torch.ones(4), mask(0, 1, 0, 1), 1.0), mask(0, 1, 0, 1))
+
+
 @given(st.integers(2, 40), st.integers(0, 2**31), st.sampled_from([0.0, 0.3, 1.0]), st.booleans())
 def test_counts_stay_and_a_full_exchange_is_the_highest_scores(
     size: int, seed: int, restriction: float, tied: bool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import combinations
 from pathlib import Path
 from typing import cast
 
@@ -89,6 +90,15 @@ def test_every_layer_keeps_its_number_at_every_step(keep: float) -> None:
         optimizer.step()
         with torch.no_grad():
             search.after_update(step)
+
+
+def test_scores_begin_within_the_authors_bound_in_every_layer_by_itself() -> None:
+    search, _ = popup(0.5, (40, 25), (40, 25), (10, 4, 5, 5))
+    first, second, third = (scores.detach() for scores in search.scores.values())
+    for scores, bound in ((first, 0.2), (second, 0.2), (third, 0.1)):
+        assert 0.98 * bound < float(scores.abs().max()) <= bound
+        assert float(scores.std()) == pytest.approx(bound / 3**0.5, rel=0.1)
+    assert not torch.equal(first, second)
 
 
 def test_the_gradient_of_scores_is_the_papers_for_dropped_weights_too() -> None:
@@ -188,8 +198,10 @@ def test_draws_follow_the_step_alone() -> None:
     with torch.no_grad():
         one[0].before_forward(3)
         other[0].before_forward(2)
+        earlier = other[1].masks["w"]
         other[0].before_forward(3)
     assert torch.equal(one[1].masks["w"], other[1].masks["w"])
+    assert not torch.equal(earlier, other[1].masks["w"])
 
 
 def test_rescaling_keeps_the_layers_mean_gain() -> None:
@@ -262,6 +274,11 @@ def test_learned_supermasks_on_the_digits(shell: Shell) -> None:
     assert min(accuracies(rows, "ticket")) > 0.8
     assert min(accuracies(rows, "sampled")) > 0.8
     assert max(accuracies(rows, "shuffle")) < 0.5
+    names = [row["key"] for row in rows if row["branch"] == "sampled"]
+    drawings = [tensors(shell, key)["weights/fc_layers.0.weight"] == 0 for key in names]
+    assert not any(torch.equal(one, other) for one, other in combinations(drawings, 2)), (
+        "every sample is a draw of its own"
+    )
     tickets = [row for row in rows if row["branch"] == "ticket" and row["level"] == "1"]
     assert all(0 < float(row["density"]) < 1 for row in tickets)
 

@@ -206,6 +206,19 @@ def test_the_error_of_the_sine_falls_with_candidates() -> None:
     assert medians == sorted(medians, reverse=True) and medians[0] > 3 * medians[-1]
 
 
+def test_biases_are_sought_for_the_weights_that_were_found() -> None:
+    """Unit i bends at -b^/w^: of all subsets the bias has the one that is nearest to -s_i w^_i, with w^_i found before."""
+    model, target = network("sine", 1, 6), target_of({"name": "sine"})
+    kept = construct(model, target, 6, nearest).mask["branches.sine.0.second.weight"].numpy()
+    (first, second), _ = pairs(model, target)
+    blocks = [[i for i in range(12 * column, 12 * column + 12) if first[i, column] > 0] for column in (0, 1)]
+    for unit, place in enumerate(np.linspace(0, 1, 22)[:-1]):
+        products = [second[unit, block] * first[block, column] for column, block in enumerate(blocks)]
+        weight, bias = (own[kept[unit, block]].sum() for own, block in zip(products, blocks, strict=True))
+        every = np.array([products[1][[bool(s >> b & 1) for b in range(6)]].sum() for s in range(64)])
+        assert abs(bias + place * weight) == pytest.approx(np.abs(every + place * weight).min(), abs=1e-12)
+
+
 def test_values_follow_the_sum_from_knot_to_knot() -> None:
     """With plenty of candidates the ticket meets the function at the knots that it has."""
     model, _, _ = ticket("sine", 0, 18)
