@@ -149,7 +149,7 @@ def test_the_restriction_is_asked_for_the_share_of_epochs_that_are_over(monkeypa
 
     monkeypatch.setitem(RESTRICTIONS, "quartic", restriction)
     searched(starting(), stop=12, evaluate_every=12, regimen={**REGIMEN, "restriction": "quartic"})
-    assert [part for place, part in enumerate(parts) if place % 2 == 0] == [0.0] * 5 + [1 / 3] * 5 + [2 / 3] * 2
+    assert parts == [0.0] * 5 + [1 / 3] * 5 + [2 / 3] * 2
 
 
 @pytest.mark.parametrize("restriction", ["none", "quartic", "one"])
@@ -160,7 +160,8 @@ def test_a_search_that_is_taken_up_finds_the_same_masks(restriction: str) -> Non
     assert checkpoints.kept is not None
     again = searched(starting(2), "stacked", **own)
     assert [final(one) for one in again] == [final(other) for other in whole]
-    assert [one.results for one in again] == [other.results for other in whole]
+    found = [{**outcome.results, "wall_seconds": 0} for outcome in (*again, *whole)]
+    assert found[:2] == found[2:]
 
 
 def test_rows_are_made_of_the_trained_weights(spec_of: Callable[..., Spec]) -> None:
