@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch.nn.functional import cross_entropy
 import lotto
 from lotto.mask import Mask
 from lotto.models.anatomy import kinds
+from lotto.models.preresnet import PreResNet
 from lotto.residual.blocks import removable, without
 from lotto.residual.cka import linear_cka
 from lotto.residual.pls import importances
@@ -130,6 +132,22 @@ def test_activations_and_ranks_by_hand() -> None:
         singular = torch.linalg.svdvals(maps)
         threshold = singular[..., :1] * max(maps.shape[-2:]) * torch.finfo(maps.dtype).eps
         assert ranks[path] == pytest.approx(float((singular > threshold).sum(-1).double().mean()))
+
+
+def test_sizes_count_below_zero_as_above() -> None:
+    """Blocks of a pre-activation network put out negative numbers, too: their mean is near 0, their mean size is not."""
+    model = PreResNet(SHAPE, 10, depth=20, width=4)
+    found: dict[str, float] = {}
+
+    def keep(path: str) -> Callable[[nn.Module, object, Tensor], None]:
+        return lambda module, given, maps: found.update({path: float(maps.double().abs().mean())})
+
+    handles = [model.get_submodule(block.path).register_forward_hook(keep(block.path)) for block in removable(model)]
+    with torch.no_grad():
+        model.eval()(X)
+    for handle in handles:
+        handle.remove()
+    assert block_scores(model, "expect_abs") == pytest.approx(found, rel=1e-6)
 
 
 def test_divergence_and_likeness_of_the_answers_by_hand() -> None:

@@ -112,6 +112,20 @@ def test_zero_weights_alone_remove_nothing() -> None:
     assert {name.rpartition(".conv")[0].rpartition(".bn")[0] for name in zeroed} <= {block.path, ""}
 
 
+def test_without_takes_the_shift_of_a_branch_away_too() -> None:
+    """Here every branch's last shift is large: with it a block of scale 0 would still add a constant."""
+    model = network().eval()
+    block = removable(model)[0]
+    x = torch.randn(5, *SHAPE, generator=torch.Generator().manual_seed(1))
+    expected = copy.deepcopy(model)
+    with torch.no_grad():
+        for name in block.last:
+            expected.get_parameter(name).zero_()
+            model.get_parameter(name).fill_(3.0)
+        with without(model, block):
+            assert torch.equal(model(x), expected(x))
+
+
 def test_without_puts_everything_back() -> None:
     model = network()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
