@@ -20,7 +20,8 @@ prune.exclude=[dense,output]``), and linear layers are left alone unless ``prune
 weights of convolutions, linear layers and normalisation, is ``method.until`` here, a density of the weights of convolutions and linear
 layers alone; the results have both definitions. Not stated, and chosen here: which weights and which head a later rewinding point has
 (those of the dense network on all classes, W_k; the paper rewinds to step 0), and that no checkpoint is chosen for pruning, where the
-authors' code keeps the best on the test set in the first round.
+authors' code keeps the best on the test set in the first round. That code leaves batch normalisation's statistics as training left them,
+and holds weights below 1e-6 in place of a mask, so that one that comes near zero stays there; here the mask holds what is pruned.
 """
 
 from __future__ import annotations

@@ -5,7 +5,9 @@ at initialisation. ``prune`` says how many weights each layer keeps (in the pape
 ``allocation=uniform``), and nothing else of it counts. In the paper weights are signed constants of +-sqrt(2 / (fan_in k))
 (``model.init.weights=signed_constant``, ``model.init.scale`` of 1 / sqrt(k)) or Kaiming normal, biases are none (here zero, and never
 trained) and batch normalisation is not affine (here 1 and 0, and never trained). Controls take the same weights or fresh ones and are not
-trained either: ``shuffle`` is a random mask of the same layers' densities. The scores' initial values are those of the authors' code.
+trained either: ``shuffle`` is a random mask of the same layers' densities. The scores' initial values are those of the authors' code,
+whose ``prune_rate`` is the share that is kept in the forward pass and the share that is pruned where weights are scaled, alike at 0.5 only:
+here it is the share that is kept, k, in both. k n is rounded to the nearest whole number.
 """
 
 from __future__ import annotations

@@ -8,7 +8,9 @@ Rows besides the ticket's: ``first`` is the mask that the search began with, its
 many batches; ``finetuned``, if asked for, trains the ticket's weights. Controls are made of the ticket's mask and the trained weights, and
 likewise not trained: a shuffled mask on the same weights, or its mask on fresh ones.
 
-Not stated in the paper: the restriction's ratio over time; how scores begin is taken from its code.
+Not stated in the paper: the restriction's ratio over time, how the dense networks were trained, and the widths of its ResNet-32; how
+scores begin is taken from its code. The newest of the authors' CIFAR drivers builds the network anew once it has loaded the weights and
+found the layers' rates, and so would search in random ones; here rates, masks and search are all of the one trained network.
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@ where the dense gradient of the loss is largest, with f_t = alpha / 2 (1 + cos(p
 steps, alpha 0.3, T_end at 25,000 of 32,000 steps (78%), Erdős-Rényi-Kernel densities or uniform ones with the first layer dense
 (``prune.exclude``). ITOP (Liu et al. 2021, arXiv 2102.02887) is the same with a larger interval, ``fraction`` 0.5 falling to 0.005, and
 updates to the end. Not stated in the paper and taken from its code: the first update is at step 0, an update takes the place of the
-optimizer's step, and a weight that is dropped and grown at once keeps its value.
+optimizer's step, and a weight that is dropped and grown at once keeps its value. (That code leaves f_t constant unless its flag is set; the
+cosine is the paper's.)
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 A random mask of the wanted density is trained; after every epoch each layer drops the part ``fraction`` of its weights that is
 smallest in size and grows as many, drawn uniformly from where there is none. The paper's zeta is 0.3 and constant, its masks are
 Erdős-Rényi (``prune.allocation=er``), and it drops the smallest positive and the largest negative weights, half of each; here sizes are
-compared without their sign, as its successors do. The paper draws new weights at random; here they are zero.
+compared without their sign, as its successors do. The paper draws new weights at random; here they are zero. How many grow is
+exact: ports that grow each place with a probability drift in density.
 """
 
 from __future__ import annotations
