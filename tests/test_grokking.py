@@ -14,7 +14,8 @@ from lotto.report.first_times import first_times
 from tests.training.lab import Lab
 
 OVERRIDES = (
-    "experiment=grokking/ci", "hardware=cpu", "seed=1", "replicates=1", "train.steps=2000it", "controls=[norm_l2,random]",
+    "experiment=grokking/ci", "hardware=cpu", "seed=1", "replicates=1", "train.steps=2000it",
+    "controls=[norm_l1,norm_l2,random,shuffle,reinit]",
     "probes=[hitting,frequency,mask_distance]", "probes.frequency.steps=[0,300it]", "probes.mask_distance.steps=[0,300it,1000it]",
 )  # fmt: skip
 
@@ -63,20 +64,44 @@ def test_the_ticket_hardly_waits(probes: pd.DataFrame) -> None:
     assert hitting(probes, "tau_95") <= 0.25 * hitting(probes, "tau_95", level=0)
 
 
-def test_a_dense_network_of_its_norm_does(lab: Lab, probes: pd.DataFrame) -> None:
-    assert hitting(probes, "tau_least_95", "norm_l2") >= 3 * hitting(probes, "tau_95")
+@pytest.mark.parametrize("q", [1, 2])
+def test_a_dense_network_of_its_norm_does(lab: Lab, probes: pd.DataFrame, q: int) -> None:
+    assert hitting(probes, "tau_least_95", f"norm_l{q}") >= 3 * hitting(probes, "tau_95")
 
     def norm(branch: str) -> float:
         tensors = lab.store.tensors(lab.entry(1, branch).start.key)
-        of = [tensor.double().square().sum().sqrt() for name, tensor in tensors.items() if "weights/" in name]
+        of = [(tensor.double().abs() ** q).sum() ** (1 / q) for name, tensor in tensors.items() if "weights/" in name]
         assert len(of) == 4
         return float(sum(of)) / 4
 
-    assert norm("norm_l2") == pytest.approx(norm("ticket"), rel=1e-6)
+    assert norm(f"norm_l{q}") == pytest.approx(norm("ticket"), rel=1e-6)
 
 
-def test_a_random_mask_does_not_generalise_and_that_is_no_error(lab: Lab, probes: pd.DataFrame) -> None:
-    assert hitting(probes, "best_held_out", "random") < 0.95
+@pytest.mark.parametrize("branch", ["random", "shuffle", "reinit"])
+def test_neither_other_masks_nor_other_weights_come_to_generalise(probes: pd.DataFrame, branch: str) -> None:
+    assert hitting(probes, "best_held_out", branch) < 0.95
+
+
+def beside(lab: Lab, name: str, *overrides: str) -> pd.DataFrame:
+    """The probes of the same experiment with a ticket of another kind, at the same store."""
+    own = ("controls=[]", "probes=[hitting]", f"store={lab.folder / 'store'}", *overrides)
+    kept = [one for one in OVERRIDES if not one.startswith(("controls", "probes"))]
+    Lab(lab.folder / name, *own, base=kept).run()
+    return pd.read_csv(lab.folder / name / "run" / "probes.csv")
+
+
+def test_the_mask_of_a_network_that_has_only_memorised_does_not_either(lab: Lab) -> None:
+    assert hitting(beside(lab, "early", "method.at=300it"), "best_held_out") < 0.95
+
+
+def test_without_weight_decay_the_ticket_generalises_and_the_dense_network_does_not(lab: Lab) -> None:
+    assert hitting(beside(lab, "ticket", "rewind.weight_decay=0.0"), "best_held_out") >= 0.9
+    dense = beside(lab, "dense", "train.weight_decay=0.0", "schedule.levels=1")
+    assert hitting(dense, "best_train", level=0) > 0.95
+    assert hitting(dense, "best_held_out", level=0) < 0.1
+
+
+def test_what_never_comes_is_written_as_that(lab: Lab, probes: pd.DataFrame) -> None:
     assert pd.isna(hitting(probes, "tau_95", "random"))
     table = first_times(pd.read_csv(lab.folder / "run" / "probes.csv"))
     assert table is not None

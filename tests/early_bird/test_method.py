@@ -178,6 +178,22 @@ def test_the_ticket_is_the_network_of_that_moment_less_its_channels(found: tuple
     assert store.record(entry.trained.key)["engine"] == "slim"
 
 
+def test_worm_settles_on_the_digits_about_when_early_bird_does(tmp_path: Path) -> None:
+    """Three convolutions, SGD at 0.05: both within 20 epochs and at most 3 apart. That WORM be sooner is no law at this size."""
+    small = (
+        "data=digits", "model=small_conv", "model.widths=[16,32,32]", "model.init.batchnorm=half", "train=early_bird_digits",
+        "train.steps=20ep", "train.lr_schedule.milestones=[10ep,15ep]", "train.evaluate_every=20ep", "replicates=1",
+        "schedule=densities", "schedule.densities=[0.5]", "controls=[]",
+    )  # fmt: skip
+    epochs = []
+    for method in ("early_bird", "worm"):
+        lab = Lab(tmp_path, f"method={method}", base=small)
+        table = lab.run().table
+        epochs.append(table.loc[table["level"] == 1, "found_epoch"].iloc[0])
+    assert all(4 < epoch <= 20 for epoch in epochs)
+    assert abs(epochs[0] - epochs[1]) <= 3
+
+
 def test_the_report_shows_the_masks(found: tuple[Lab, list[float]]) -> None:
     lab, _ = found
     folder = lab.folder / "run"

@@ -84,6 +84,23 @@ def test_equal_scales_of_the_first_epoch_delay_it_by_one() -> None:
     assert regimen.results() == {"found_epochs": {"0.5": 5}}
 
 
+def test_scales_are_ranked_by_their_size_alone() -> None:
+    """A common factor and the signs of scales change no mask, though a ranking with the signs would be another."""
+    model = net()
+    signs = torch.where(torch.arange(14) % 3 == 0, -1.0, 1.0).split(list(scale_counts(model).values()))
+    one, _ = scripted(model, ratios=[0.4])
+    one.before_forward(0)
+    for name, sign in zip(scale_counts(model), signs, strict=True):
+        model.get_parameter(name).data.mul_(8 * sign)
+    other, _ = scripted(model, ratios=[0.4])
+    other.before_forward(0)
+    mask = one.searches[0].masks[0]
+    assert torch.equal(mask, other.searches[0].masks[0])
+    assert int(mask.sum()) == 14 - 6
+    signed = torch.cat([model.get_parameter(name).detach() for name in scale_counts(model)])
+    assert not torch.equal(mask, signed > signed.sort().values[5])
+
+
 def test_each_ratio_has_a_queue_of_its_own_and_keeps_the_network_of_its_own_moment() -> None:
     model = net()
     regimen, _ = scripted(model, ratios=[0.1, 0.6])

@@ -195,6 +195,14 @@ def test_the_method_on_the_digits_beats_the_magnitude_mask_by_the_margin_of_the_
     mask = mask_in(store.tensors(ticket.trained.key))
     assert mask is not None
     assert all(torch.equal(after[name], mask.apply(before)[name]) for name in mask)
+    # The search began with the largest tenth of all layers but the classifier together, which stays whole.
+    first = mask_in(store.tensors(next(entry for entry in plan.entries if entry.branch == "first").start.key))
+    assert first is not None and bool(first["fc.weight"].all())
+    names = [name for name in first if name != "fc.weight"]
+    sizes = torch.cat([before[name].abs().flatten() for name in names])
+    chosen = torch.cat([first[name].flatten() for name in names])
+    assert float(sizes[chosen].min()) >= float(sizes[~chosen].max())
+    assert first.remaining == round(0.1 * first.total) and first.counts() == mask.counts()
     exported = lotto.load_ticket(next((tmp_path / "run" / "tickets").glob("level01*.safetensors")))
     assert exported.mask == mask
     assert all(torch.equal(exported.weights[name], after[name]) for name in after)

@@ -331,6 +331,20 @@ def test_copies_on_the_same_data_prune_as_iterative_pruning_does(lab: Lab, tmp_p
     assert made.record(both.key)["result"]["numbers"]["overlap_iou"] == 1.0
 
 
+def test_a_ticket_of_half_the_weights_trains_to_the_dense_accuracy(tmp_path: Path) -> None:
+    """Four kinds of digits, two to each copy: the toy of the sheet, within 3 points of the dense network."""
+    toy = (
+        "method=colt", "data=digits", "+data.part={classes: [0,1,2,3]}", "model=conv3", "model.width=8", "train.steps=150it",
+        "train.evaluate_every=50it", "method.train={steps: 75it}", "prune.allocation=global", "prune.rate=0.25",
+        "prune.exclude=[dense,output]", "schedule.levels=4", "method.until=0.5", "replicates=1", "controls=[]",
+    )  # fmt: skip
+    table = Lab(tmp_path, base=toy).run().table.set_index("level")
+    ticket = table.loc[table.index.max()]
+    assert ticket["density"] <= 0.5 < table["density"].iloc[-2]
+    assert table.loc[0, "test_accuracy"] > 0.9
+    assert ticket["test_accuracy"] == pytest.approx(table.loc[0, "test_accuracy"], abs=0.03)
+
+
 # -- where a search ends ----------------------------------------------------------------------------------------------------
 
 
