@@ -90,7 +90,8 @@ def beside(lab: Lab, name: str, *overrides: str) -> pd.DataFrame:
     return pd.read_csv(lab.folder / name / "run" / "probes.csv")
 
 
-def test_the_mask_of_a_network_that_has_only_memorised_does_not_either(lab: Lab) -> None:
+def test_the_mask_of_a_network_that_has_only_memorised_takes_longer(lab: Lab) -> None:
+    """This seed groks so early that step 300 lies in its transition: its mask comes to 95% at step 3,910, those of seeds 0 and 2 never."""
     assert hitting(beside(lab, "early", "method.at=300it"), "best_held_out") < 0.95
 
 

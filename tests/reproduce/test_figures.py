@@ -26,14 +26,28 @@ from lotto.sweep.planned import PlannedPoint, PlannedSweep
 from tests.e2e import Shell
 
 EVERY = figures()
-# The list: a file for each of them, some of them one a network.
+# A file for each of them, some of them one a network.
 OF_THE_PAPERS = {
     "frankle2019": ("fig1", "fig3", "fig4", "fig4c", "fig5", "fig7", "fig8", "f3", "f4", "f7"),
     "stabilizing": ("fig3", "fig4", "fig5", "late_resetting"),
     "lmc": ("fig2", "fig3", "fig5", "fig9"),
-    "renda": ("iterative", "one_shot", "rewinding_point"),
-    "early_bird2020": ("table", "emergence", "existence"),
+    "renda": ("iterative", "one_shot", "rewinding_point", "deeper"),
+    "early_bird2020": ("table", "emergence", "existence", "imagenet"),
     "worm2024": ("detection",),
+    "snip2019": ("lenet",),
+    "grasp2020": ("cifar",),
+    "tanaka2020": ("cifar10", "cifar100", "tiny_imagenet"),
+    "frankle2021": ("accuracy", "sanity"),
+    "gmp2017": ("imagenet",),
+    "rigl2020": ("cifar10", "imagenet"),
+    "itop2021": ("imagenet",),
+    "colt": ("rounds", "transfer"),
+    "jackpots2021": ("table1", "imagenet"),
+    "layer_tickets": ("at_init", "rewinding", "savings"),
+    "ramanujan2020": ("imagenet",),
+    "zhou2019": ("criteria", "learned", "learned_conv"),
+    "burkholz2022": ("subset_sums", "universal"),
+    "grokking": ("contrasts", "curves"),
 }
 
 

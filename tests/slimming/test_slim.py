@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 import lotto
 from lotto.errors import BadRequest
@@ -68,7 +69,7 @@ def test_torchvisions_networks(name: str) -> None:
     assert size(smaller) < 0.97 * size(model)
 
 
-def test_parameters_of_a_small_vgg_by_hand() -> None:
+def test_parameters_and_flops_of_a_small_vgg_by_hand() -> None:
     """Three convolutions of 3, 4 and 5 channels that keep 2, 1 and 3."""
     model = nn.Sequential(
         nn.Conv2d(2, 3, 3, bias=False), nn.BatchNorm2d(3), nn.ReLU(),
@@ -82,6 +83,10 @@ def test_parameters_of_a_small_vgg_by_hand() -> None:
     masks["6.weight"][[1, 4]] = False
     smaller = lotto.slim(trained(model), Mask(masks), (2, 8, 8))
     assert size(smaller) == (2 * 2 * 9 + 2 * 2) + (2 * 1 * 9 + 1 * 2) + (1 * 3 * 9 + 3 * 2) + (3 * 10 + 10)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        smaller.eval()(torch.randn(1, 2, 8, 8))
+    # Without padding the maps are of 6, 4 and 2 pixels; a multiplication and an addition count as two.
+    assert counter.get_total_flops() == 2 * (36 * 2 * 2 * 9 + 16 * 2 * 1 * 9 + 4 * 1 * 3 * 9 + 3 * 10)
     assert torch.equal(smaller.get_parameter("3.weight"), model.get_parameter("3.weight")[1:2, [0, 2]])
     assert torch.equal(smaller.get_buffer("7.running_mean"), model.get_buffer("7.running_mean")[[0, 2, 3]])
 
