@@ -66,7 +66,7 @@ def prune(
     density: float,
     allocation: str = "global",
     rate: float | Mapping[str, float] = 0.2,
-    exclude: Sequence[str] = (),
+    exclude: str | Sequence[str] = (),
     mask: Mask | None = None,
     *,
     batches: Iterable[Batch] | None = None,
@@ -103,11 +103,11 @@ def prune(
         BadRequest: the density lies outside (0, 1] or cannot be met, or as ``scores``.
         LottoError: a score is not a number.
     """
-    if not 0 < density <= 1:
+    if isinstance(density, bool) or not isinstance(density, int | float) or not 0 < density <= 1:
         raise BadRequest(f"density={density} lies outside (0, 1].")
     function, defaults, procedure = _found(criterion)
     before = Mask.ones({name: model.get_parameter(name) for name in kinds(model)}) if mask is None else mask
-    rule = Rule(allocation, rate, tuple(exclude))
+    rule = Rule(allocation, rate, (exclude,) if isinstance(exclude, str) else tuple(exclude))
     rounds = whole("rounds", procedure.get("rounds", 1) if rounds is None else rounds, 1)
     path = choice("path", procedure.get("path", "exponential") if path is None else path, tuple(PATHS))
     regrow = flag("regrow", procedure.get("regrow", False) if regrow is None else regrow)
@@ -140,6 +140,9 @@ def _surroundings(
     name = getattr(criterion, "__name__", str(criterion))
     with torch.random.fork_rng(devices=[]):  # a loader draws, and it is gone through once for all rounds
         given = None if batches is None else list(batches)
+    for batch in given or ():
+        if not (isinstance(batch, Sequence) and len(batch) == 2 and all(isinstance(part, Tensor) for part in batch)):
+            raise BadRequest("batches is no list of pairs of tensors, inputs and labels: write batches=[(x, y)].")
     return Surroundings(name, given, None if input_shape is None else tuple(input_shape))
 
 
@@ -152,6 +155,10 @@ def _found(criterion: str | Criterion) -> tuple[Criterion, dict[str, Any], dict[
 
     from lotto.compose import CONF
 
+    if not isinstance(criterion, str):
+        raise BadRequest(
+            f"{criterion} is no criterion: give the name of one, or a function from a module to its scores."
+        )
     known = sorted(path.stem for path in (CONF / "prune").glob("*.yaml") if not path.stem.startswith("_"))
     if criterion not in known:
         raise BadRequest(

@@ -170,21 +170,45 @@ def _dense(model: nn.Module) -> Mask:
     return Mask.ones({name: model.get_parameter(name) for name in kinds(model)})
 
 
-def _checked(found: Scores, model: nn.Module, mask: Mask | None, criterion: str) -> Scores:
-    parameters = dict(model.named_parameters())
+def _checked(found: object, model: nn.Module, mask: Mask | None, criterion: str) -> Scores:
+    if not isinstance(found, Mapping):
+        raise BadRequest(
+            f"The criterion {criterion} gives {_called(found)}, not a mapping from parameter names to tensors of scores."
+        )
     made = {}
     for name in kinds(model):
-        if name not in found or found[name].shape != parameters[name].shape:
-            raise BadRequest(f"The criterion {criterion} gives no scores in the shape of {name}.")
-        scores = found[name].detach()
-        made[name] = scores if scores.dtype == torch.float64 else scores.to(torch.float32)
-        nameless = made[name].isnan() if mask is None else made[name].isnan() & mask[name].to(scores.device)
+        made[name] = _comparable(found, name, model.get_parameter(name), criterion)
+        nameless = made[name].isnan() if mask is None else made[name].isnan() & mask[name].to(made[name].device)
         if bool(nameless.any()):
             raise LottoError(
                 f"The criterion {criterion} gives {int(nameless.sum())} scores of {name} that are not numbers: "
                 "look for weights, inputs or activations that overflow."
             )
     return made
+
+
+def _comparable(found: Mapping[Any, Any], name: str, weight: Tensor, criterion: str) -> Tensor:
+    """One weight's scores in float32, or in float64 if they come in it or are whole numbers, of which float32 tells fewer apart."""
+    wanted = f"scores in the shape of {name}, {list(weight.shape)}"
+    if name not in found:
+        names = ", ".join(map(str, found)) or "nothing"
+        raise BadRequest(f"The criterion {criterion} gives no {wanted}: it names {names}.")
+    scores = found[name]
+    if not isinstance(scores, Tensor) or scores.layout != torch.strided or scores.is_meta or scores.is_complex():
+        raise BadRequest(
+            f"The criterion {criterion} gives {_called(scores)}, not a dense tensor of real numbers, for {wanted}."
+        )
+    if scores.shape != weight.shape:
+        raise BadRequest(f"The criterion {criterion} gives no {wanted}, but in {list(scores.shape)}.")
+    return scores.detach().to(
+        torch.float32 if scores.is_floating_point() and scores.dtype != torch.float64 else torch.float64
+    )
+
+
+def _called(thing: object) -> str:
+    if isinstance(thing, Tensor):
+        return f"a {str(thing.layout).removeprefix('torch.')} tensor of {str(thing.dtype).removeprefix('torch.')} on {thing.device.type}"
+    return "None" if thing is None else f"a {type(thing).__name__}"
 
 
 def reseeded(surroundings: Surroundings, number: int, batches: Sequence[Batch] | None = None) -> Surroundings:

@@ -59,7 +59,7 @@ class Family:
         return self.weights(mask) > 0
 
     def pooled(self, scores: Mapping[str, Tensor], mask: Mapping[str, Tensor], pool: str) -> Tensor:
-        """One score for every group, of its scored weights that remain: float64 ``[size]``.
+        """One score for every group, of its scored weights that remain: float64 ``[size]``, rounded to 41 bits.
 
         Args:
             pool: ``mean`` or ``sum``.
@@ -70,7 +70,7 @@ class Family:
                 kept = mask[part.weight]
                 total += part.totals(scores[part.weight].cpu().masked_fill(~kept, 0.0), self.size)
                 count += part.totals(kept, self.size)
-        return total / count.clamp_min(1) if pool == "mean" else total
+        return _rounded(total / count.clamp_min(1) if pool == "mean" else total)
 
     def prune(self, mask: dict[str, Tensor], kept: Tensor) -> None:
         """Take the groups out of ``mask`` that are not kept, bool ``[size]``; its tensors are replaced, not written to."""
@@ -79,3 +79,10 @@ class Family:
             mask[part.weight] = mask[part.weight] & with_none[part.labels + 1].view(
                 *part.labels.shape, *[1] * (mask[part.weight].dim() - 2)
             )
+
+
+def _rounded(sums: Tensor) -> Tensor:
+    """The upper 41 of 53 bits (Veltkamp 1968): groups of equal weights tie, whatever their sizes and the order of summation."""
+    product = sums * (2**12 + 1)
+    upper = product - (product - sums)
+    return torch.where(upper.isfinite(), upper, sums)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from lotto.mask import Mask
 from lotto.models.anatomy import kinds
 from lotto.pruning.allocate import Rule
+from lotto.pruning.prune import layers_in
 from lotto.residual.selection import check_blocks, pruned_blocks
 from lotto.schedule import Schedule, Target
 from lotto.slimming import gone_with
@@ -71,13 +72,12 @@ def check_levels(
     structure: Structure,
 ) -> None:
     """Raises BadRequest if a level of the schedule cannot be reached; nothing is trained for that."""
-    weights = {name: model.get_parameter(name) for name in kinds(model)}
     if structure.name == "nm":
-        check_nm({name: tensor.shape[1] for name, tensor in weights.items()}, rule, schedule, structure, iterative)
+        check_nm(layers_in(model), rule, schedule, structure, iterative)
         return
     families = families_of(structure, model, input_shape)
     if structure.name == "residual":
         check_blocks(families[0], schedule)
         return
-    everything = Mask({name: torch.ones(tensor.shape, dtype=torch.bool) for name, tensor in weights.items()})
+    everything = Mask({layer.name: torch.ones(layer.shape, dtype=torch.bool) for layer in layers_in(model)})
     check_reach(families, everything, rule, schedule, iterative)

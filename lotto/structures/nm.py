@@ -6,7 +6,7 @@ sparse units of current GPUs want them. Where M does not divide the inputs, the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -79,16 +79,17 @@ def kept_of(structure: Structure, target: Target, before: int) -> int:
     return count
 
 
-def check_nm(layers: Mapping[str, int], rule: Rule, schedule: Schedule, structure: Structure, iterative: bool) -> None:
+def check_nm(layers: Sequence[Layer], rule: Rule, schedule: Schedule, structure: Structure, iterative: bool) -> None:
     """Whether every level can be reached.
 
     Args:
-        layers: the number of inputs of every prunable weight.
+        layers: every prunable weight, with its shape.
 
     Raises:
         BadRequest: some level cannot be; the sentence names it.
     """
-    if all(width < structure.m for width in layers.values()):
+    rates = rule.rates(layers)
+    if all(layer.shape[1] < structure.m for layer in layers if rates[layer.name] > 0):
         raise BadRequest(
             f"prune.m={structure.m} is more inputs than any layer has that is pruned: there is nothing to prune."
         )
@@ -117,8 +118,11 @@ def _is_pruned(name: str, kinds: Mapping[str, str], rule: Rule, kept: Tensor) ->
 
 def _pruned(scores: Tensor, kept: Tensor, count: int, m: int) -> Tensor:
     rows, rest = _rows(kept, m)
-    own = _rows(scores.to(torch.float32), m)[0].masked_fill(~rows, -torch.inf)
-    return _back(rows & (_ranks(own) < count), rest, kept)
+    # What was pruned ranks last, below what remains and scores -inf.
+    order = _rows(scores, m)[0].masked_fill(~rows, -torch.inf).argsort(stable=True, dim=-1, descending=True)
+    remaining_first = rows.gather(-1, order).byte().argsort(stable=True, dim=-1, descending=True)
+    ranks = order.gather(-1, remaining_first).argsort(-1)
+    return _back(rows & (ranks < count), rest, kept)
 
 
 def _ranks(scores: Tensor) -> Tensor:

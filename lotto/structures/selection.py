@@ -62,7 +62,9 @@ def prune_groups(
 
 def group_counts(families: Sequence[Family], mask: Mask) -> list[Layer]:
     """Groups in all, and those of which weights remain, family by family."""
-    return [Layer(own.name, own.kind, own.size, int(own.alive(mask).sum())) for own in families]
+    return [
+        Layer(own.name, own.kind, own.size, int(own.alive(mask).sum()), tuple(mask[own.name].shape)) for own in families
+    ]
 
 
 def regrouped(mask: Mask, families: Sequence[Family], scores: Mapping[str, Tensor]) -> Mask:
@@ -111,7 +113,7 @@ class _Ranked:
 
     @property
     def layers(self) -> list[Layer]:
-        return [Layer(own.name, own.kind, own.size, int(self._alive[own.name].sum())) for own in self.families.values()]
+        return group_counts(list(self.families.values()), self.mask)
 
     def pruned(self, made: Sequence[Budget]) -> Mask:
         """What the budgets, of groups, keep of the mask."""
@@ -119,13 +121,9 @@ class _Ranked:
         for budget in made:
             alive = [self._alive[name] for name in budget.names]
             scores = [self._pooled[name] for name in budget.names]
-            if len(scores) > 1:
-                if budget.keep < len(scores):
-                    raise BadRequest(
-                        f"{budget.keep} groups are too few for {len(scores)} layers, each of which keeps one."
-                    )
-                scores = [_with_best_kept(score, living) for score, living in zip(scores, alive, strict=True)]
-            kept = keep_highest(torch.cat(scores), torch.cat(alive), budget.keep)
+            if len(scores) > 1 and budget.keep < len(scores):
+                raise BadRequest(f"{budget.keep} groups are too few for {len(scores)} layers, each of which keeps one.")
+            kept = _highest(scores, alive, budget.keep)
             for name, part in zip(budget.names, kept.split([len(living) for living in alive]), strict=True):
                 self.families[name].prune(left, part)
         return Mask(left)
@@ -157,12 +155,15 @@ def _nearest(ranked: _Ranked, rule: Rule, target: Density) -> Mask:
     return best
 
 
-def _with_best_kept(scores: Tensor, alive: Tensor) -> Tensor:
-    """The scores in single precision, in which they are compared, with the best of the alive beyond all others."""
-    single = scores.float()
-    best = single.masked_fill(~alive, -torch.inf).argmax()
-    single[best] = torch.inf
-    return single
+def _highest(scores: Sequence[Tensor], alive: Sequence[Tensor], count: int) -> Tensor:
+    """Which groups remain where families compete: of each its best, and the best of the others, whatever they score, infinity too."""
+    if len(scores) == 1:
+        return keep_highest(scores[0], alive[0], count)
+    best = torch.cat(
+        [keep_highest(own, living, min(1, int(living.sum()))) for own, living in zip(scores, alive, strict=True)]
+    )
+    others = torch.cat(list(alive)) & ~best
+    return best | keep_highest(torch.cat(list(scores)), others, count - int(best.sum()))
 
 
 def _check_density(families: Sequence[Family], everything: Mask, rule: Rule, target: Density) -> None:

@@ -95,8 +95,34 @@ def test_a_criterion_of_ones_own(model: Net) -> None:
         ("magnitud", {}, "did you mean magnitude?"),
         ("_allocation", {}, "_allocation is no criterion of lotto"),
         ("magnitude", {"temperature": 2}, "unexpected keyword argument 'temperature'"),
-        (lambda model: {"conv.weight": model.conv.weight}, {}, "gives no scores in the shape of fc.weight."),
-        (lambda model: {"conv.weight": model.fc.weight}, {}, "gives no scores in the shape of conv.weight."),
+        (
+            lambda model: {"conv.weight": model.conv.weight},
+            {},
+            "gives no scores in the shape of fc.weight, [10, 4]: it names conv.weight.",
+        ),
+        (lambda model: {}, {}, "gives no scores in the shape of conv.weight, [4, 1, 3, 3]: it names nothing."),
+        (lambda model: {"conv.weight": model.fc.weight}, {}, "of conv.weight, [4, 1, 3, 3], but in [10, 4]."),
+        (lambda model: None, {}, "gives None, not a mapping from parameter names to tensors of scores."),
+        (lambda model: list(model.parameters()), {}, "gives a list, not a mapping"),
+        (
+            lambda model: dict.fromkeys(("conv.weight", "fc.weight"), 1.0),
+            {},
+            "gives a float, not a dense tensor of real numbers",
+        ),
+        (lambda model: {"conv.weight": model.conv.weight.detach().numpy()}, {}, "gives a ndarray, not a dense tensor"),
+        (
+            lambda model: {"conv.weight": model.conv.weight.to(torch.complex64)},
+            {},
+            "a strided tensor of complex64 on cpu, not",
+        ),
+        (
+            lambda model: {"conv.weight": model.conv.weight.detach().to_sparse()},
+            {},
+            "a sparse_coo tensor of float32 on cpu, not",
+        ),
+        (lambda model: {"conv.weight": model.conv.weight.to("meta")}, {}, "a strided tensor of float32 on meta, not"),
+        (42, {}, "42 is no criterion: give the name of one, or a function from a module to its scores."),
+        ("snip", {"batches": (torch.rand(2, 1, 4, 4), torch.arange(2))}, "batches is no list of pairs of tensors"),
     ],
 )
 def test_refused_criteria(model: Net, criterion: Any, options: dict[str, Any], fragment: str) -> None:
@@ -105,7 +131,25 @@ def test_refused_criteria(model: Net, criterion: Any, options: dict[str, Any], f
     assert fragment in str(refusal.value)
 
 
-@pytest.mark.parametrize("density", [0, 1.5, -0.1, float("nan")])
+def test_whole_numbers_beyond_single_precision_are_told_apart(model: Net) -> None:
+    def ranks(module: nn.Module) -> dict[str, Tensor]:
+        return {
+            name: 2**30 + torch.arange(p.numel()).view_as(p) for name, p in module.named_parameters() if p.dim() > 1
+        }
+
+    assert (
+        lotto.prune(model, ranks, 0.5, allocation="layerwise")["conv.weight"].flatten().tolist()
+        == [False] * 18 + [True] * 18
+    )
+
+
+def test_one_exclusion_needs_no_list(model: Net) -> None:
+    assert lotto.prune(model, "magnitude", 0.8, exclude="fc.weight") == lotto.prune(
+        model, "magnitude", 0.8, exclude=["fc.weight"]
+    )
+
+
+@pytest.mark.parametrize("density", [0, 1.5, -0.1, float("nan"), "0.1", True])
 def test_refused_densities(model: Net, density: float) -> None:
     with pytest.raises(BadRequest, match=r"lies outside \(0, 1\]\.$"):
         lotto.prune(model, "magnitude", density)

@@ -241,6 +241,67 @@ def test_each_layer_keeps_its_best_channel_where_all_compete() -> None:
     assert mask["2.weight"].any(1).tolist() == [True] * 4 + [False] * 2
 
 
+@pytest.mark.parametrize("large", [float("inf"), 1e200])
+@pytest.mark.parametrize("structure", ["filter", "channel", "block"])
+def test_each_layer_keeps_its_best_whatever_the_others_score(structure: str, large: float) -> None:
+    """The first layer's scores are infinite, or beyond single precision, and so are most of the second's."""
+    model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 4))
+    scores = {name: torch.full(model.get_parameter(name).shape, large, dtype=torch.float64) for name in kinds(model)}
+    scores["2.weight"][:5] *= 2  # of equal infinities the first, of other numbers the largest
+    scores["2.weight"][4] *= 2
+    mask = pruned(model, scores, read(structure), Removal(0.6), Rule("global", 0.5), (4,))
+    assert all(bool(kept.any()) for kept in mask.values())
+    if structure != "block":
+        assert bool(mask["2.weight"][0 if large == float("inf") else 4].any())
+
+
+def test_scores_beyond_single_precision_are_told_apart() -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 2))
+    for unit in (1e200, 1e-200):
+        scores = {
+            name: unit * torch.arange(1, p.numel() + 1, dtype=torch.float64).view(p.shape)
+            for name, p in ((name, model.get_parameter(name)) for name in kinds(model))
+        }
+        mask = pruned(model, scores, read("filter"), Removal(0.5), Rule("global", 0.5), (4,))
+        assert mask["0.weight"].any(1).tolist() == mask["2.weight"].any(1).tolist() == [False, False, True, True]
+        narrow = pruned(model, scores, read("nm"), Density(0.5), shape=(4,))
+        assert narrow["0.weight"].int().tolist() == [[0, 0, 1, 1]] * 4
+
+
+def test_groups_of_equal_weights_tie_whatever_their_sizes() -> None:
+    """Tiles of 16, 12 and 9 weights of 0.1, which sums in double precision do not hold exactly: the first ones stay."""
+    model = nn.Sequential(nn.Linear(7, 7))
+    scores = {"0.weight": torch.full((7, 7), 0.1, dtype=torch.float64)}
+    for count in (1, 2, 3):
+        mask = pruned(model, scores, read("block"), Removal(1 - count / 4))
+        tiles = [mask["0.weight"][row, column].item() for row in (0, 4) for column in (0, 4)]
+        assert tiles == [place < count for place in range(4)]
+
+
+def test_n_of_m_prunes_no_further_where_what_remains_scores_minus_infinity() -> None:
+    model = nn.Sequential(nn.Linear(4, 1))
+    before = Mask({"0.weight": torch.tensor([[False, True, True, True]])})
+    scores = {"0.weight": torch.full((1, 4), -torch.inf)}
+    mask = pruned(model, scores, read("nm", n=1), Density(0.5), before=before)
+    assert mask["0.weight"].int().tolist() == [[0, 1, 1, 0]]
+
+
+@pytest.mark.parametrize("structure", ["filter", "channel", "block"])
+def test_erdos_renyi_shares_out_groups_as_it_does_weights(structure: str) -> None:
+    """Kept weights are in proportion to the sum of a weight's shape, as long as no layer is dense; where groups are alike, so are they."""
+    model = nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 64), nn.ReLU(), nn.Linear(64, 8))
+    scores = {name: torch.rand_like(model.get_parameter(name)) for name in kinds(model)}
+    mask = pruned(model, scores, read(structure), Removal(0.75), Rule("erk", 0.5), (16,))
+    if structure == "block":
+        counts = mask.counts()
+        per_claim = {name: counts[name] / sum(model.get_parameter(name).shape) for name in counts}
+        assert max(per_claim.values()) <= 1.3 * min(per_claim.values())
+    else:
+        rows = [int(mask[name].any(1).sum()) for name in ("0.weight", "2.weight")]
+        # 24 of 96 rows: (32 + 16) / 16 and (64 + 32) / 32 are to each other as 3 to 3.
+        assert rows == [12, 12]
+
+
 @pytest.mark.parametrize("path", ["exponential", "linear"])
 @pytest.mark.parametrize("name", ["filter", "block", "nm"])
 def test_rounds_end_where_one_round_would_where_scores_stay(name: str, path: str) -> None:
@@ -333,6 +394,14 @@ def test_levels_that_cannot_be_reached_are_found_without_training() -> None:
         BadRequest, match=r"prune.structure=head finds nothing to prune in Sequential: no module of it says"
     ):
         check_levels(model, (8,), EVERYWHERE, Geometric(2), True, read("head"))
+
+
+def test_n_of_m_of_no_layer_is_found_without_training() -> None:
+    model = nn.Sequential(nn.Linear(8, 3), nn.ReLU(), nn.Linear(3, 2))
+    with pytest.raises(BadRequest, match="more inputs than any layer has that is pruned"):
+        check_levels(model, (8,), Rule("layerwise", 0.5, ("0.weight",)), Densities((0.5,)), True, read("nm"))
+    with pytest.raises(BadRequest, match=r"prune\.exclude=1\.weight matches neither"):
+        check_levels(model, (8,), Rule("layerwise", 0.5, ("1.weight",)), Densities((0.5,)), True, read("nm"))
 
 
 def test_from_python() -> None:

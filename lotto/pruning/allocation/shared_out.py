@@ -24,17 +24,22 @@ def uniform_claim(layer: Layer) -> float:
 
 def erk_claim(layer: Layer) -> float:
     """Erdős-Rényi-Kernel (Evci et al. 2020): density in proportion to (c_out + c_in + k_h + k_w) / (c_out c_in k_h k_w)."""
-    return float(sum(layer.shape))
+    return sum(layer.shape) * _per_weight(layer)
 
 
 def er_claim(layer: Layer) -> float:
     """Erdős-Rényi (Mocanu et al. 2018): density in proportion to (c_out + c_in) / (c_out c_in), whatever the kernel."""
-    return sum(layer.shape[:2]) * math.prod(layer.shape[2:])
+    return sum(layer.shape[:2]) * math.prod(layer.shape[2:]) * _per_weight(layer)
 
 
 def balanced_claim(layer: Layer) -> float:
     """Balanced (Gadhikar, Mukherjee & Burkholz 2023): the same number of weights in every layer."""
     return 1.0
+
+
+def _per_weight(layer: Layer) -> float:
+    """1 where weights are counted; where groups of them are, how many groups there are to a weight."""
+    return layer.total / math.prod(layer.shape)
 
 
 def shared_out(claim: Callable[[Layer], float]) -> Callable[..., list[Budget]]:
