@@ -53,10 +53,14 @@ def prune_groups(
             current = ranked.pruned(fixed[number])
         elif isinstance(target, Density):
             density = on_the_way.value(mask.density, target.value, number)
-            if on_the_way.is_last(number):
-                current = _nearest(ranked, rule, target)
-            elif round(density * mask.total) < current.remaining:  # groups may have taken it further already
-                current = _nearest(ranked, rule, Density(density))
+            nearest = _nearest(ranked, rule, target.value if on_the_way.is_last(number) else density)
+            if nearest is None:
+                raise BadRequest(
+                    f"Density {target.value:g} cannot be met: the groups that have to stay hold more weights."
+                )
+            current = nearest
+    if isinstance(target, Density) and current.remaining >= mask.remaining:
+        raise BadRequest(f"Density {target.value:g} cannot be met: no group is as small as what is to go.")
     return current
 
 
@@ -129,14 +133,17 @@ class _Ranked:
         return Mask(left)
 
 
-def _nearest(ranked: _Ranked, rule: Rule, target: Density) -> Mask:
-    """The mask whose weights come nearest to a density; of two as near the smaller."""
+def _nearest(ranked: _Ranked, rule: Rule, density: float) -> Mask | None:
+    """The mask whose weights come nearest to a density, the one that there is among them; of two as near the smaller.
+
+    None where all that the groups allow hold more.
+    """
     mask, layers = ranked.mask, ranked.layers
-    wanted = round(target.value * mask.total)
+    wanted = round(density * mask.total)
     total = sum(layer.total for layer in layers)
     too_few, enough = 0, sum(layer.alive for layer in layers)
-    if wanted >= mask.remaining:
-        raise BadRequest(f"Density {target.value:g} cannot be met: {mask.remaining} of {mask.total} weights remain.")
+    if wanted >= mask.remaining:  # groups may have taken it further than asked for already
+        return mask
     best, reached = mask, False
     while enough - too_few > 1:
         groups = (too_few + enough) // 2
@@ -150,9 +157,7 @@ def _nearest(ranked: _Ranked, rule: Rule, target: Density) -> Mask:
             enough = groups
         else:
             too_few, reached = groups, True
-    if not reached or best.remaining >= mask.remaining:
-        raise BadRequest(f"Density {target.value:g} cannot be met: the groups that have to stay hold more weights.")
-    return best
+    return best if reached else None
 
 
 def _highest(scores: Sequence[Tensor], alive: Sequence[Tensor], count: int) -> Tensor:

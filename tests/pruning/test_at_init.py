@@ -228,3 +228,16 @@ def test_scores_cannot_be_turned_round_where_none_pruned(spec_of: Callable[..., 
         BadRequest, match=r"^controls=\[invert\] turns a criterion's scores round, and this method's tickets"
     ):
         list(recipe.entries(1, recipe.init(), recipe.dense()))
+
+
+def test_the_readmes_criterion_works_as_it_stands(shell: Shell) -> None:
+    section = (Path(lotto.__file__).parents[1] / "README.md").read_text().partition("A criterion of your own")[2]
+    function, settings = (section.partition(f"```{kind}\n")[2].partition("```")[0] for kind in ("python", "yaml"))
+    (shell.folder / "own.py").write_text(function)
+    (shell.folder / "conf/prune").mkdir(parents=True)
+    (shell.folder / "conf/prune/own.yaml").write_text(settings)
+    said = shell("--config-dir=conf", *SMALL, *LISTED, "prune=own", "controls=[]", "replicates=1")
+    assert said.status == 0, said.err
+    table = pd.read_csv(next((shell.folder / "outputs/runs").rglob("results.csv")))
+    assert set(table["criterion"]) == {"own"} and len(table) == 3
+    assert "|w g|^power: this line is shown by lotto list" in shell("list", "prune", "--config-dir", "conf").out

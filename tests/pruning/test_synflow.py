@@ -226,3 +226,16 @@ def test_what_float64_cannot_hold_is_one_sentence() -> None:
     assert math.isinf(flow(model, (4,))[0].item())
     with pytest.raises(LottoError, match="too large for float64"):
         lotto.scores(model, "synflow", input_shape=(4,))
+
+
+def test_running_means_count_by_their_magnitude() -> None:
+    """Of (w x - m) / sqrt(v) with w = -2 and x = 1 each input flows 2 - |m|; the authors take the whole state's absolute value."""
+    first, norm, last = nn.Linear(1, 2, bias=False), nn.BatchNorm1d(2, eps=0.0), nn.Linear(2, 1, bias=False)
+    first.load_state_dict({"weight": torch.full((2, 1), -2.0)})
+    norm.load_state_dict(norm.state_dict() | {"running_mean": torch.tensor([-1.0, 3.0])})
+    last.load_state_dict({"weight": torch.tensor([[3.0, -5.0]])})
+    model = nn.Sequential(first, norm, nn.ReLU(), last)
+    found = lotto.scores(model, "synflow", input_shape=(1,))
+    # The first unit carries 2 - 1 = 1 onwards; the second is rectified, 2 - 3 < 0.
+    assert found["3.weight"].tolist() == [[3.0, 0.0]]
+    assert found["0.weight"].flatten().tolist() == [6.0, 0.0]

@@ -316,6 +316,44 @@ def test_rounds_end_where_one_round_would_where_scores_stay(name: str, path: str
         assert whole == rounds
 
 
+@pytest.mark.parametrize("regrow", [False, True])
+@pytest.mark.parametrize(
+    "structure", [read("filter"), read("channel"), read("block", tile=2)], ids=lambda own: own.name
+)
+def test_there_may_be_more_rounds_than_groups(structure: Structure, regrow: bool) -> None:
+    """SynFlow's 100 rounds: most ask for less than a group, and some find that groups were taken further than they ask for."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 3), nn.ReLU(), nn.Linear(3, 2))
+    scores = {name: torch.rand_like(model.get_parameter(name)) for name in kinds(model)}
+    for density in (0.75, 0.5):
+        once, often = (
+            pruned(
+                model,
+                scores,
+                structure,
+                Density(density),
+                Rule("global", 0.5),
+                (4,),
+                on_the_way=OnTheWay(count, regrow=regrow),
+            )
+            for count in (1, 100)
+        )
+        if structure.name == "channel":  # whose scores are of what is left of a row, and change on the way
+            assert abs(often.remaining - density * 48) <= 4
+        else:
+            assert often == once
+
+
+def test_what_no_group_can_meet_is_told_by_the_density_that_was_asked_for() -> None:
+    model, scores = two_layers()
+    with pytest.raises(
+        BadRequest, match=r"^Density 0\.1 cannot be met: the groups that have to stay hold more weights\.$"
+    ):
+        pruned(model, scores, read("channel"), Density(0.1), Rule("global", 0.5), on_the_way=OnTheWay(100))
+    with pytest.raises(BadRequest, match=r"^Density 0\.97 cannot be met: no group is as small as what is to go\.$"):
+        pruned(model, scores, read("channel"), Density(0.97), Rule("global", 0.5), on_the_way=OnTheWay(100))
+
+
 @pytest.mark.parametrize(("name", "density", "seen"), [("block", 0.25, [16, 11, 8, 6]), ("nm", 0.25, [16, 12, 8, 4])])
 def test_rounds_score_what_the_round_before_has_left(name: str, density: float, seen: list[int]) -> None:
     """16 weights on the exponential path to 4: 16 / 4 ** (t / 4), in whole blocks of one and in whole N of four."""
