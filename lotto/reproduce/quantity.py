@@ -124,8 +124,9 @@ def _per_replicate(claim: Claim, of: pd.DataFrame, against: pd.DataFrame | None)
 def _compared(kind: str, of: pd.DataFrame, against: pd.DataFrame | None) -> pd.DataFrame:
     """``of``, less or over ``against`` of the same replicate: at the same level if both have several, else at each of those of one.
 
-    Two ways to find tickets may have several levels each and none in common (what copies agree on has no density of its own choosing):
-    the other side is then read on the line between its two nearest levels, over the logarithm of the density, and nowhere beyond them.
+    Two ways to find tickets may have several levels each and few or none in common (what copies agree on has no density of its own
+    choosing): the other side is then read on the line between its two nearest levels, over the logarithm of the density, and nowhere
+    beyond them.
     """
     own: pd.DataFrame = of.groupby(["replicate", "density"])[["value"]].mean().reset_index()
     if against is None:
@@ -136,8 +137,10 @@ def _compared(kind: str, of: pd.DataFrame, against: pd.DataFrame | None) -> pd.D
     if levels > 1 and own["density"].nunique() == 1:
         joined = own[["replicate", "value"]].merge(other.reset_index(), on="replicate")
     else:
-        joined = own.join(other, on=by, how="inner")
-        if joined.empty and levels > 1:
+        ours, theirs = set(own["density"]), set(against["density"])
+        if levels == 1 or ours <= theirs or theirs <= ours:
+            joined = own.join(other, on=by, how="inner")
+        else:
             joined = own.assign(other=_between(own, other.reset_index())).dropna()
     if joined.empty:
         raise NotMeasuredError("no replicate has both sides of the comparison")

@@ -18,7 +18,7 @@ from lotto.plan import Plan
 from lotto.spec import Spec
 
 BAD = [
-    ("bench.models=[lent]", "bench.models=lent is unknown: choose from lenet, conv2, resnet20; did you mean lenet or"),
+    ("bench.models=[lent]", "bench.models=lent is unknown: choose from lenet, conv2, resnet20; did you mean lenet?"),
     ("bench.models=[]", "bench.models=[] leaves nothing to measure"),
     ("bench.models=lenet,conv2", "bench.models=lenet,conv2 gives several values: write a list as [a,b]"),
     ("bench.models={a:1}", "cannot be composed"),

@@ -95,6 +95,17 @@ def test_levels_that_differ_are_compared_on_the_line_between_them() -> None:
     assert (found.n, found.where) == (2, "at 50.0% of the weights")
 
 
+def test_one_level_in_common_by_chance_is_not_all_that_is_compared() -> None:
+    """Tickets at 50 and 25%, the other side at 60 and 25%."""
+    table = results({"ticket": [[0.9, 0.9], [0.9, 0.8], [0.7, 0.7]], "reinit": [[0.8, 0.7], [0.6, 0.6]]})
+    table.loc[(table["branch"] == "reinit") & (table["density"] == 0.5), "density"] = 0.6
+    sides = {"of": {"density": [0.2, 0.9]}, "against": {"branch": "reinit", "density": [0.2, 0.9]}}
+    found = measured(claim(**{"as": "difference"}, **sides, over="mean"), Tables(table, NO_PROBES, lambda key: []))
+    part = math.log(0.5 / 0.25) / math.log(0.6 / 0.25)
+    first, second = (0.3 - 0.2 * part, 0.1), (0.2 - 0.1 * part, 0.1)
+    assert found.value == pytest.approx((sum(first) + sum(second)) / 4)
+
+
 def test_the_density_that_was_chosen_is_a_number_itself() -> None:
     found = measured(claim(**{"as": "density"}, of={"density": [0.2, 0.9]}, over="best"), tables(THREE))
     assert found.value == 0.5
