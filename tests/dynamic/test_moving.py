@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from lotto.dynamic.moving import MovingMask
 from lotto.dynamic.regrow import by_size, regrown
 from lotto.dynamic.schedule import is_update
+from lotto.mask import Mask
 from lotto.models.lenet import LeNet
 from lotto.stages import mask_in
 from lotto.training.member import Fitted, Member
@@ -141,6 +142,23 @@ def test_every_update_and_every_replicate_draws_anew() -> None:
     for name in masks[0]:
         assert not torch.equal(masks[0][name], masks[1][name])
         assert not torch.equal(masks[0][name], masks[2][name])
+
+
+def test_layers_that_are_alike_grow_apart() -> None:
+    def make() -> nn.Module:
+        return LeNet(input_shape=IMAGE, classes=10, plan=(32, 32, 32))
+
+    one, other = "fc_layers.1.weight", "fc_layers.2.weight"
+    (member,) = members(make, 1, DENSITY)
+    assert member.mask is not None
+    mask = Mask({**member.mask, other: member.mask[one]})
+    twins = replace(member, state={**member.state, other: member.state[one]}, mask=mask)
+    Watched.seen.clear()
+    regimen = {"_target_": f"{HERE}.Watched", **SET, "decay": "constant"}
+    fitted(make, [twins], "alone", regimen=regimen, start=0, lr=1e-12)
+    update = Watched.seen[0][EVERY]
+    grown = [update["after"][name] & ~update["before"][name] for name in (one, other)]
+    assert int(grown[0].sum()) > 0 and not torch.equal(*grown)
 
 
 @pytest.mark.parametrize("kind", KINDS)
