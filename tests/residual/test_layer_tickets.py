@@ -155,3 +155,10 @@ def test_the_papers_experiments_plan(spec_of: object) -> None:
         assert (spec.train.steps_per_epoch * 200, spec.train.weight_decay) == (spec.train.steps, 1e-4)
     with pytest.raises(BadRequest, match=r"must rise"):
         read_spec(composed(["experiment=layer_tickets/digits", "schedule.removed=[3,1]"]))
+
+
+@pytest.mark.parametrize(("criterion", "pool"), [("block_snip", "mean"), ("block_grasp", "sum")])
+def test_a_blocks_score_is_made_of_its_weights_as_the_paper_says(criterion: str, pool: str) -> None:
+    """SNIP's is a mean, lest wide stages win; GraSP's a sum, the effect of shrinking the whole block."""
+    spec = read_spec(composed([*SMALL, f"prune={criterion}", "schedule=blocks", "schedule.removed=[1]"]))
+    assert (spec.structure.name, spec.structure.pool) == ("residual", pool)
