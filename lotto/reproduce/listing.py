@@ -38,7 +38,8 @@ class Cost:
 def print_listing(request: Request, estimates: bool, config_dir: str | None, stream: IO[str]) -> None:
     """Print it figure by figure: composing and timing take a while the first time, and are kept in the store."""
     print(
-        "Times are rough, as if every network were dense; lotto reproduce NAME --scale=… --plan looks closer.\n",
+        "Times are rough, as if every network were dense; lotto reproduce NAME --scale=… --plan looks closer.\n"
+        "The first listing at a store composes every point of every figure, which takes minutes; then it is there at once.\n",
         file=stream,
     )
     timer = Timer() if estimates else None

@@ -12,16 +12,19 @@ from typing import Any
 import pytest
 import torch
 
+from lotto.data.part import Part
 from lotto.entry import Entry
 from lotto.errors import BadRequest
 from lotto.experiment import summary_line
+from lotto.limit import Limit
 from lotto.mask import Mask
+from lotto.methods.colt import parts_of
 from lotto.parts import overlap
 from lotto.plan import Plan
 from lotto.pruning.allocate import Layer, Rule
 from lotto.recipe import Recipe
 from lotto.rounds import rounds_alone
-from lotto.schedule import Densities, Geometric
+from lotto.schedule import Densities, Geometric, Removal
 from lotto.spec import Spec
 from lotto.stage import Stage
 from lotto.stages import mask_in, run_stage, under
@@ -114,6 +117,29 @@ def test_copies_share_start_and_streams_and_differ_in_their_part(spec_of: Callab
         assert alike.count(alike[0]) == 5
     # The configuration of every part can be found by its identity.
     assert len(plan.data) == 6
+
+
+def test_neighbouring_classes_are_dealt_out_and_shares_are_numbered() -> None:
+    assert parts_of(6, 2, "by_class") == [Part((0, 1, 2)), Part((3, 4, 5))]
+    assert parts_of(6, 2, "stratified") == [Part(share=0, of=2), Part(share=1, of=2)]
+
+
+@pytest.mark.parametrize(("partition", "spared"), [("by_class", ["output"]), ("stratified", [])])
+def test_heads_of_the_copies_own_are_not_pruned(
+    spec_of: Callable[..., Spec], partition: str, spared: list[str]
+) -> None:
+    made = plan_of(spec_of, *SMALL, "prune.exclude=[]", f"method.partition={partition}")
+    common = overlap_of(tickets(made)[1])
+    assert common.fields["exclude"] == spared
+    assert [copy.fields["exclude"] for copy in copies_of(common)] == [spared, spared]
+
+
+def test_a_ticket_of_the_density_that_is_asked_for_is_sparse_enough() -> None:
+    layers = [Layer("w", "dense", 10, 10, (10,))]
+    rule = Rule("global", 0.5)
+    at = {"result": {"weights_remaining": 5, "weights_total": 10, "layers": {"w": [5, 10]}}}
+    limits = [Limit(Stage("init", {}), density, rule, Removal(0.5), lambda: layers) for density in (0.5, 0.49)]
+    assert [limit.ends_here(at) for limit in limits] == [True, False]
 
 
 def test_lengths_in_epochs_are_those_of_a_part(spec_of: Callable[..., Spec]) -> None:

@@ -41,6 +41,13 @@ def test_tickets_of_any_method_are_those_of_its_own_experiment(spec_of: Callable
     assert "part" not in plan.entries[1].trained.fields["data"] and len(plan.data) >= 2
 
 
+def test_a_mask_that_moved_is_taken_from_the_end_of_training(spec_of: Callable[..., Spec]) -> None:
+    plan = plan_of(spec_of, "method@method.source.method=set", "method.source.data.part={classes: [0,1,2,3]}")
+    bodies = [entry.start.parents["body"] for entry in plan.entries[1:]]
+    assert [body.kind for body in bodies] == ["train", "train"]
+    assert all(body.fields["regimen"] for body in bodies)
+
+
 def test_the_dense_network_is_that_of_every_other_method(spec_of: Callable[..., Spec]) -> None:
     plan, imp = plan_of(spec_of), Plan.of(spec_of("method=imp", *TINY[1:]))
     assert plan.entries[0].trained.key == imp.entries[0].trained.key
