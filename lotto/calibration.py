@@ -186,48 +186,38 @@ class Calibration:
         evaluate_every: int,
     ) -> _Timed:
         """With what happens at every step beside the optimizer's updates; without, where that ends the fit before its time: a search."""
-        fit, timed = self._fitted(case, members, recordings, data, steps, evaluate_every)
-        if not fit.over:
-            return timed
-        plain = replace(case, fields={**case.fields, "regimen": None})
-        return self._fitted(plain, members, recordings, data, steps, evaluate_every)[1]
-
-    def _fitted(
-        self,
-        case: Case,
-        members: Sequence[Member],
-        recordings: Recordings | None,
-        data: MadeUp,
-        steps: list[tuple[int, int]],
-        evaluate_every: int,
-    ) -> tuple[Fit, _Timed]:
         hardware = self._spec.hardware
-        stamps: list[float] = []
-        began = time.perf_counter()
-        recipe = {
-            **case.fields,
-            "stop": steps[-1][1],
-            "evaluate_every": evaluate_every,
-            "resumable": False,
-            # Weights that hardly move stay finite, whatever the labels.
-            "lr": case.fields["lr"] * 1e-9,
-        }
-        fit = Fit(
-            self._network(case, members, recordings),
-            members,
-            recipe,
-            0,
-            data,
-            _NoCheckpoints(),
-            lambda taken, accuracy: stamps.append(time.perf_counter()),
-            hardware.graph,
-            model=model_of(case.fields),
-        )
-        if hardware.compile:
-            fit.network.compile()
-        with interruptible():
-            trainer_for(hardware).fit(fit, DataLoader(steps, batch_size=None))  # type: ignore[arg-type]
-        return fit, _Timed(began, stamps, time.perf_counter())
+        for regimen in (case.fields.get("regimen"), None):
+            stamps: list[float] = []
+            began = time.perf_counter()
+            recipe = {
+                **case.fields,
+                "regimen": regimen,
+                "stop": steps[-1][1],
+                "evaluate_every": evaluate_every,
+                "resumable": False,
+                # Weights that hardly move stay finite, whatever the labels.
+                "lr": case.fields["lr"] * 1e-9,
+            }
+            fit = Fit(
+                self._network(case, members, recordings),
+                members,
+                recipe,
+                0,
+                data,
+                _NoCheckpoints(),
+                lambda taken, accuracy, stamps=stamps: stamps.append(time.perf_counter()),  # type: ignore[misc]
+                hardware.graph,
+                model=model_of(case.fields),
+            )
+            if hardware.compile:
+                fit.network.compile()
+            with interruptible():
+                trainer_for(hardware).fit(fit, DataLoader(steps, batch_size=None))  # type: ignore[arg-type]
+            timed = _Timed(began, stamps, time.perf_counter())
+            if not fit.over:
+                break
+        return timed
 
     def _network(self, case: Case, members: Sequence[Member], recordings: Recordings | None) -> Network:
         model = model_of(case.fields).train().requires_grad_(True)
