@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lotto.controls import noise, norm, prune_at_init, random, reinit, reinit_from_ticket, shuffle
+from lotto.controls import noise, norm, prune_at_init, random, reinit, reinit_from_ticket, shuffle, signed_constant
 from lotto.controls.origin import Origin, Start
 from lotto.mask import Mask
 from lotto.seeds import Streams
@@ -68,6 +68,7 @@ CONTROLS: dict[str, tuple[Callable[..., Start], dict[str, Any], set[str]]] = {
     "shuffle": (shuffle.make, {}, WEIGHTS | MASKS),
     "prune_at_init": (prune_at_init.make, {}, WEIGHTS | MASKS),
     "noise": (noise.make, {"scale": 0.5}, WEIGHTS),
+    "signed_constant": (signed_constant.make, {}, WEIGHTS),
     "reinit_from_ticket": (reinit_from_ticket.make, {}, WEIGHTS),
     "reinit_from_ticket by sign": (reinit_from_ticket.make, {"keep_sign": True}, WEIGHTS),
 }
@@ -118,7 +119,7 @@ def test_the_same_sample_draws_the_same(name: str) -> None:
     assert all(torch.equal(masked(one)[tensor], masked(other)[tensor]) for tensor in SHAPES)
 
 
-@pytest.mark.parametrize("name", [name for name in CONTROLS if name != "prune_at_init"])  # which draws nothing
+@pytest.mark.parametrize("name", sorted(CONTROLS.keys() - {"prune_at_init", "signed_constant"}))  # which draw nothing
 @pytest.mark.parametrize("other", [{"sample": 1}, {"level": 2}, {"replicate": 1}], ids=str)
 def test_samples_levels_and_replicates_draw_differently(name: str, other: dict[str, int]) -> None:
     one, another = make(name, origin()), make(name, origin(**other))
@@ -191,6 +192,19 @@ def test_reinit_from_ticket_does_without_survivors() -> None:
     ticket = Origin(Start(weights, Mask(weights)), weights, draw, Streams(0, 0), 1, 0)
     for keep_sign in (False, True):
         assert reinit_from_ticket.make(ticket, keep_sign=keep_sign).weights["a"].tolist() == [0, 0, 0]
+
+
+def test_signed_constants_keep_signs_and_one_size_a_layer() -> None:
+    ticket = origin()
+    start = signed_constant.make(ticket)
+    for name in MASKED:
+        weight = ticket.weights[name]
+        size = (
+            (weight - weight.mean()).square().sum() / (weight.numel() - 1)
+        ).sqrt()  # of all weights, pruned ones too
+        assert torch.equal(start.weights[name] > 0, weight > 0)
+        assert torch.allclose(start.weights[name].abs(), size.expand_as(weight))
+    assert start.mask == ticket.ticket.mask
 
 
 @pytest.mark.parametrize("q", [1, 2])
