@@ -162,3 +162,10 @@ def test_a_blocks_score_is_made_of_its_weights_as_the_paper_says(criterion: str,
     """SNIP's is a mean, lest wide stages win; GraSP's a sum, the effect of shrinking the whole block."""
     spec = read_spec(composed([*SMALL, f"prune={criterion}", "schedule=blocks", "schedule.removed=[1]"]))
     assert (spec.structure.name, spec.structure.pool) == ("residual", pool)
+
+
+@pytest.mark.parametrize(("scored", "kind"), [("init", "init"), ("trained", "train")])
+def test_blocks_are_scored_in_the_network_before_or_after_training(scored: str, kind: str) -> None:
+    plan = planned("schedule=blocks", "schedule.removed=[1]", f"method.scored={scored}")
+    own = [stage for stage in plan.stages.values() if stage.kind == "prune" and stage.fields["replicate"] == 0]
+    assert [mask.parents["trained"].kind for mask in own] == [kind]
